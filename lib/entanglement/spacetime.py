@@ -1,0 +1,91 @@
+"""Pairs of features as events of 2+1 dimensional Minkowski space (our dictionary), and the authors' diagram.
+
+The Gram matrix [[a, b], [b, c]] of a pair (x, y) is the event t = (a + c)/2, x = (a - c)/2, y = b, with the interval
+t^2 - x^2 - y^2 = det = (|x| |y| sin theta)^2: timelike if the pair is independent, lightlike if it is dependent. Mixing the
+two features by S in SL(2, R) is a Lorentz transformation. A layer acts on the other side of the pair and is none.
+For unit features the velocity is cos theta, the Lorentz factor 1/sin theta, the proper velocity cot theta.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from entanglement.theory import check_count, check_layer
+
+
+class Event(NamedTuple):
+    """An event (t, x, y), arrays of one shape."""
+
+    t: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+def event(x, y):
+    """The event of the pair (x, y); arrays (..., d) give an Event of shape (...). ValueError for shapes that differ, NaN or inf."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.shape != y.shape or not x.ndim:
+        raise ValueError(f"x, y: shapes {x.shape} and {y.shape}; want two vectors, or two arrays of vectors, of one shape (..., d)")
+    for name, value in (("x", x), ("y", y)):
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name}: holds {value[~np.isfinite(value)].flat[0]}, want finite numbers")
+    a, b, c = (np.sum(u * v, axis=-1) for u, v in ((x, x), (x, y), (y, y)))
+    return Event((a + c) / 2, (a - c) / 2, b)
+
+
+def interval(event):
+    """t^2 - x^2 - y^2 of (t, x, y), any shape: the squared area (|x| |y| sin theta)^2 of the pair, to rounding of t^2."""
+    t, x, y = event
+    space = np.hypot(x, y)
+    return (t - space) * (t + space)
+
+
+def log_lorentz_factor(velocity):
+    """ln gamma = ln(1 + w^2)/2 of a pair of unit features given as (ln|w|, sign), any shape; right at any angle."""
+    return np.logaddexp(0, 2 * velocity.log_abs) / 2
+
+
+def boost(rapidity):
+    """The symmetric mixing S (2, 2) in SL(2, R) that adds `rapidity` (nats) to a pair of features of equal length."""
+    half = rapidity / 2
+    return np.array([[np.cosh(half), np.sinh(half)], [np.sinh(half), np.cosh(half)]])
+
+
+def lorentz(S):
+    """The Lorentz transformation (3, 3) of (t, x, y) that mixing a pair by S (2, 2) is. ValueError unless det S = 1."""
+    S = np.asarray(S, dtype=float)
+    if S.shape != (2, 2) or not abs(np.linalg.det(S) - 1) < 1e-9 * max(1, np.abs(S).max() ** 2):
+        raise ValueError(f"S: {S.tolist()} is not a 2 x 2 matrix of determinant 1")
+    grams = np.array([[[1, 0], [0, 1]], [[1, 0], [0, -1]], [[0, 1], [1, 0]]], dtype=float)  # of the unit events t, x, y
+    a, b, c = ((S @ grams @ S.T)[:, i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
+    return np.array([(a + c) / 2, (a - c) / 2, b])
+
+
+def raw_features(rng, inputs, width, pool, depth, rule="largest"):
+    """Features without normalisation of inputs (networks, P, d) in a network each: (networks, depth + 1, P, width); d = width.
+
+    The first of the P inputs is the training input. Pools are drawn whole and the kept rows
+    stand in descending order of the margin, as in the authors' scripts; for small widths.
+    """
+    width, pool, rule = check_layer(width, pool, rule)
+    feature = np.asarray(inputs, dtype=float)
+    if feature.ndim != 3 or feature.shape[2] != width:
+        raise ValueError(f"inputs: shape {feature.shape}; want (networks, P, {width})")
+    path = [feature]
+    for _ in range(check_count("depth", depth, 0)):
+        rows = rng.standard_normal((len(feature), pool, width))
+        margins = np.einsum("snk,sk->sn", rows, feature[:, 0])
+        score = margins if rule == "signed" else np.abs(margins)
+        kept = np.argsort(-score, axis=1)[:, :width]
+        W = np.take_along_axis(rows, kept[:, :, None], axis=1)
+        feature = feature @ W.transpose(0, 2, 1)
+        path.append(feature)
+    return np.stack(path, axis=1)
+
+
+def diagram(features, constant):
+    """The authors' spacetime points [l c; x_l] / norm of features (..., layers, P, k), l = 0, 1, ...: (..., layers, P, k + 1)."""
+    features = np.asarray(features, dtype=float)
+    time = constant * np.arange(features.shape[-3], dtype=float)[:, None, None]
+    points = np.concatenate([np.broadcast_to(time, (*features.shape[:-1], 1)), features], axis=-1)
+    return points / np.linalg.norm(points, axis=-1, keepdims=True)

@@ -1,0 +1,33 @@
+"""README: its snippet runs with the values shown, and what it links to exists."""
+
+import doctest
+import re
+
+import pytest
+
+from entanglement import pipeline
+
+README = pipeline.ROOT / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+
+
+def test_the_snippet_gives_the_values_shown():
+    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    test = doctest.DocTestParser().get_doctest(snippet, {}, "README.md", str(README), 0)
+    result = doctest.DocTestRunner(verbose=False).run(test)
+    assert result.attempted >= 8 and result.failed == 0
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
+def test_links_within_the_repository_exist(target):
+    assert target.startswith("https://") or (pipeline.ROOT / target).exists()
+
+
+def test_nothing_is_left_to_fill_in():
+    assert not re.findall(r"RUNTIME|TODO|FIXME|XXX", TEXT)
+
+
+def test_every_make_target_named_exists():
+    makefile = (pipeline.ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"`g?make ([a-z-]+)", TEXT)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
