@@ -84,7 +84,9 @@ class Project:
     def start(self, *command, cwd=None, **variables):
         environment = self.environment | {"PWD": str(cwd or self.root)} | variables
         pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        return subprocess.Popen(command, cwd=cwd or self.root, env=environment, start_new_session=True, **pipes)
+        # as from a terminal: a test run in the background ignores Ctrl-C, and so would its children
+        heeding = dict(start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        return subprocess.Popen(command, cwd=cwd or self.root, env=environment, **heeding, **pipes)
 
     def call(self, *command, **options):
         process = self.start(*command, **options)
