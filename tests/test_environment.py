@@ -92,7 +92,7 @@ def test_no_address_of_an_index_or_of_a_machine_is_written_down():
     root = pipeline.ROOT
     files = ["Makefile", "environment.yml", ".ci/run", ".github/workflows/ci.yml", "lib/pyproject.toml", "lib/constraints.txt"]
     for name in files:
-        assert not re.search(r"https?://|file://|index-url|find-links|/opt/|/home/|/root/", (root / name).read_text()), name
+        assert not re.search(r"https?://|file://|index-url|find-links|/(opt|home|root)/", (root / name).read_text()), name
 
 
 def test_nothing_else_lies_at_the_top():
