@@ -3,7 +3,7 @@ ifeq ($(filter grouped-target,$(.FEATURES)),)
 $(error GNU make 4.3 or newer is needed and this is $(MAKE_VERSION); on macOS: `brew install make`, then `gmake`)
 endif
 
-TARGETS := all test quick run lab bench refresh lint clean help
+TARGETS := all test quick run lab bench sweep verify html test-browser refresh lint clean help
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := all
 
@@ -31,7 +31,7 @@ PIPELINE := $(PYTHON) -m entanglement.pipeline
 
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
 # What figures depend on: all of the library but the rooms that no notebook imports.
-LIBRARY := $(filter-out %/pipeline.py %/bench.py, $(wildcard lib/entanglement/*.py))
+LIBRARY := $(filter-out %/pipeline.py %/bench.py %/pages.py %/verify.py %/sweep.py, $(wildcard lib/entanglement/*.py))
 
 all: figures/claims.json build/claims.txt ## every figure and claims.json, from the notebooks; reruns only what changed (default)
 	@cat build/claims.txt
@@ -65,12 +65,25 @@ run: $(ENVIRONMENT) ## one notebook with other parameters, into build/run/: make
 lab: $(ENVIRONMENT) ## JupyterLab in notebooks/
 	@$(PYTHON) -m jupyterlab --ServerApp.root_dir=notebooks
 
-bench: $(ENVIRONMENT) ## what the library's shortcuts gain, as ratios of run times
+bench: $(ENVIRONMENT) ## what the library's shortcuts gain, into build/bench.json and build/bench.png
 	@$(PYTHON) -m entanglement.bench
+
+sweep: $(ENVIRONMENT) ## the phase diagram at full size, resumable: make sweep [SCHEDULER=tcp://127.0.0.1:8786] [RETRY=1]
+	@$(PYTHON) -m entanglement.sweep --jobs $(JOBS) $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(RETRY),--retry)
+
+verify: $(ENVIRONMENT) ## rerun everything in a clean copy and compare it, line by line, with what is stored
+	@$(PYTHON) -m entanglement.verify
+
+html: $(ENVIRONMENT) ## the stored notebooks as self-contained web pages, in build/html/
+	@$(PYTHON) -m entanglement.pages
+
+test-browser: html ## a reader's session in headless Chromium (Debian: apt-get install chromium)
+	@$(PYTHON) -c 'import playwright' 2>/dev/null || $(PYTHON) -m pip install --quiet --disable-pip-version-check -c lib/constraints.txt playwright
+	@$(PYTHON) -m pytest -n 0 tests/browser.py
 
 refresh: $(NOTEBOOKS:%=refresh-%) ## for authors: rewrite the stored outputs of the notebooks, the figures and README's tables
 	@$(MAKE) --no-print-directory all
-	@$(PIPELINE) readme
+	@$(PIPELINE) tables
 refresh-%: $(ENVIRONMENT)
 	@$(PIPELINE) refresh $*
 
@@ -84,7 +97,7 @@ clean: ## remove build/ (the environment too: rm -rf .venv)
 
 help: ## this list
 	@echo "JOBS=1 runs one notebook at a time; by default one per processor core."
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 # The stamp comes last, so that a half-made environment is made again from scratch; a broken one too.
 .venv/complete: lib/constraints.txt lib/pyproject.toml $(if $(shell .venv/bin/python -I -S -c 'print(1)' 2>/dev/null),,broken)

@@ -261,6 +261,7 @@ class TestSurvives:
         assert project.published() == project.right
         project.make()
         assert project.published() == project.right
+        assert not list(times.iterdir())
 
     @pytest.mark.parametrize("moves", range(4))
     def test_a_kill_while_publishing(self, project, moves):
@@ -307,7 +308,7 @@ class TestStored:
         assert book["metadata"]["companion"]["figures"] == ["01_square.csv", "01_square.pdf", "01_square.png"]
         assert [cell["execution_count"] for cell in book["cells"]] == [1, 2]
         entries = claims.load(project.root / "figures" / "claims.json")
-        assert (project.root / "README.md").read_text() == pipeline.readme_text(README, entries) != README
+        assert (project.root / "README.md").read_text() == pipeline.filled(README, entries, pipeline.README_PARTS) != README
 
     def test_a_second_refresh_changes_nothing(self, project):
         def everything():
@@ -317,6 +318,10 @@ class TestStored:
         before = everything()
         project.make("refresh")
         assert everything() == before
+
+    def test_verify_finds_everything_identical(self, project):
+        lines = project.make("verify").splitlines()
+        assert len(lines) == 4 + 6 + 2 + 1 and lines[-1] == "12 identical, 0 within tolerance, 0 DIFFERENT"
 
     def test_one_altered_number_anywhere_fails(self, project):
         """In a stored output, claims.json, a table, a picture, README: each is caught, and nothing else is."""
@@ -338,8 +343,12 @@ class TestStored:
             "notebooks/01_output.ipynb::published",
             "notebooks/02_claim.ipynb::published",
             "tests/test_notebooks.py::test_pictures_shown_are_those_of_figures[02_claim]",
-            "tests/test_notebooks.py::test_readme_is_current",
+            "tests/test_notebooks.py::test_tables_are_current",
         }, result.stdout
+        verified = project.call("make", "verify")
+        different = [line.split(maxsplit=1)[1] for line in verified.stdout.splitlines() if line.startswith("DIFFERENT")]
+        assert verified.returncode != 0
+        assert different == ["output   01_output cell [2]", "figure   01_square.csv", "figure   02_square.png", "claim    02-it"]
 
 
 def darken(path):
@@ -353,10 +362,10 @@ class TestReadme:
 
     def test_only_what_is_between_the_markers_changes(self):
         text = README.replace("<!-- claims:end", "STALE\n<!-- claims:end")
-        new = pipeline.readme_text(text, self.ENTRIES)
+        new = pipeline.filled(text, self.ENTRIES, pipeline.README_PARTS)
         assert new.startswith(f"before\n<!-- claims:begin -->\n{claims.markdown(self.ENTRIES)}\n<!-- claims:end -->\n")
         assert new.endswith("<!-- binder:end -->\nafter\n") and "STALE" not in new
-        assert pipeline.readme_text(new, self.ENTRIES) == new
+        assert pipeline.filled(new, self.ENTRIES, pipeline.README_PARTS) == new
 
     @pytest.mark.parametrize(
         "text",
@@ -370,7 +379,7 @@ class TestReadme:
     )
     def test_wrong_markers_are_refused(self, text):
         with pytest.raises(ValueError, match="markers"):
-            pipeline.readme_text(text, self.ENTRIES)
+            pipeline.filled(text, self.ENTRIES, pipeline.README_PARTS)
 
 
 def wait_for(condition, seconds=30):
@@ -378,22 +387,3 @@ def wait_for(condition, seconds=30):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
-
-
-def test_a_kernel_that_dies_at_its_start_is_started_again():
-    calls = []
-
-    def run(deaths, message="Kernel died before replying to kernel_info"):
-        calls.append(deaths)
-        if len(calls) <= deaths:
-            raise RuntimeError(message)
-        return len(calls)
-
-    assert pipeline.retry_start(lambda: run(2)) == 3
-    calls.clear()
-    with pytest.raises(RuntimeError, match="died"):
-        pipeline.retry_start(lambda: run(3))
-    calls.clear()
-    with pytest.raises(RuntimeError, match="other"):
-        pipeline.retry_start(lambda: run(1, "something other"))
-    assert len(calls) == 1

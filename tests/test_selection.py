@@ -98,6 +98,23 @@ def test_signs_of_largest_are_balanced_and_independent_of_size():
     assert abs(neighbours.mean()) < 4 / np.sqrt(neighbours.size)
 
 
+@pytest.mark.parametrize("layer", [(32, 33, "largest"), (32, 48, "signed"), (64, 4096, "largest"), (40, 120, "labelled")])
+def test_norms_of_wide_layers_have_the_law_of_their_margins(layer):
+    rng = np.random.default_rng(10)
+    assert layer[0] >= selection.WIDE
+    norms, drawn = selection.margin_norms(rng, *layer, 40_000), np.linalg.norm(drawn_fast(rng, 40_000, *layer), axis=1)
+    assert ks_2samp(norms, drawn).pvalue > 1e-4
+    assert ks_2samp(norms * 1.01, drawn).pvalue < 1e-4
+    z, weight = np.polynomial.hermite_e.hermegauss(80)
+    assert weight @ theory.log_norm_quantile(*layer)(z) / weight.sum() == pytest.approx(theory.mean_log_norm(*layer), abs=1e-10)
+
+
+@pytest.mark.parametrize("layer", [(10**5, 10**9), (10**6, 10**6 + 1)])
+def test_norms_of_a_million_units_cost_no_more(layer):
+    mean = np.square(selection.margin_norms(np.random.default_rng(11), *layer, "largest", 100_000)).mean()
+    assert mean == pytest.approx(layer[0] * theory.finite_second_moment(*layer), rel=1e-4)
+
+
 def test_labels_are_respected():
     a = selection.margins(np.random.default_rng(6), 6, 6 * 40, "labelled", 500, bits(6))
     assert (np.sign(a) == bits(6)).all()  # the largest of 40 is negative once in 10^12

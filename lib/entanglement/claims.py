@@ -176,6 +176,16 @@ def markdown(claims):
     return "\n".join(lines)
 
 
+def overview(claims):
+    """Claims as a Markdown table for notebook 00, with links that start in notebooks/."""
+    rows = [
+        f"| {_cell(claim['claim'])} | **{claim['verdict']}** | {good} of {total} | [{claim['notebook'][:2]}]({claim['notebook']}.ipynb) |"
+        for claim in claims
+        for good, total in [passed(claim)]
+    ]
+    return "\n".join(["| claim as tested | verdict | predictions that hold | notebook |", "| --- | --- | --- | --- |", *rows])
+
+
 def _row(claim):
     good, total = passed(claim)
     figures = ", ".join(f"[{name}](figures/{name}.png)" for name in claim["figures"])

@@ -1,4 +1,4 @@
-"""Inputs: noise, real digits, and a reader's own array or picture."""
+"""Inputs: noise, digits, faces, photographs, silhouettes, and a reader's own array or picture."""
 
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from entanglement.theory import check_numbers
 
 LARGEST_FILE = 100 * 2**20  # bytes
 LARGEST_PICTURE = 50_000_000  # pixels
+PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "rocket")  # scikit-image's
+DRAWN = ("key", "star")
 
 
 def noise(rng, count, input_dim):
@@ -25,6 +27,66 @@ def digits(centred=False):
 
     X, y = load_digits(return_X_y=True)
     return (X - X.mean(axis=0) if centred else X), y
+
+
+def photograph(name, shape):
+    """One of PHOTOGRAPHS as a grey picture of `shape` (rows, columns), 0 (black) to 1; cut to the shape's proportions, centred.
+
+    Source: the pictures that scikit-image ships (public domain or CC0; see README).
+    """
+    from PIL import Image
+    from skimage import data as bundled
+
+    if name not in PHOTOGRAPHS:
+        raise ValueError(f"name: {name!r} is not one of {PHOTOGRAPHS}")
+    return _cut(_grey(Image.fromarray(getattr(bundled, name)())), shape)
+
+
+def faces(shape=(25, 25)):
+    """The 100 faces of scikit-image's lfw_subset as (100, rows, columns), 0 to 1; 25 x 25 pixels, enlarged to any other `shape`.
+
+    The other 100 of its 200 pictures show no face and are left out. Source: Labeled Faces in the Wild (Huang et al. 2007).
+    """
+    from PIL import Image
+    from skimage.data import lfw_subset
+
+    enlarged = [_resized(Image.fromarray(face), shape) for face in lfw_subset()[:100].astype(np.float32)]
+    return np.clip(enlarged, 0, 1)
+
+
+def standardised(picture, columns=False):
+    """A picture (rows, columns) with mean 0 and variance 1, as a whole or column by column; a constant column becomes 0.
+
+    ValueError for a picture of which nothing is left.
+    """
+    axis = 0 if columns else None
+    centred = picture - picture.mean(axis=axis)
+    deviation = centred.std(axis=axis)
+    kept = deviation > 1e-9 * np.abs(picture).max()
+    if not np.any(kept):
+        raise ValueError(f"picture: it is constant{' in every column' if columns else ''}, nothing is left of it once standardised")
+    return np.where(kept, centred / np.where(kept, deviation, 1), 0.0)
+
+
+def silhouette(name, shape):
+    """A binary picture (rows, columns), True where the figure is: "horse" (scikit-image's), or one of DRAWN, drawn here."""
+    from PIL import Image
+    from skimage.data import horse
+
+    if name == "horse":
+        background = np.pad(horse(), ((36, 36), (0, 0)), mode="edge")  # to a square
+        return _cut(Image.fromarray(np.uint8(255 * background)), shape) < 0.5
+    y, x = np.meshgrid(*(2 * (np.arange(size) + 0.5) / size - 1 for size in shape), indexing="ij")
+    if name == "star":
+        outer, inner, half = 0.95, 0.363, np.pi / 5  # radii of tips and notches
+        turn = np.abs((np.arctan2(x, -y - 0.05) + half) % (2 * half) - half)  # from the nearest tip
+        return np.hypot(x, y + 0.05) < outer * inner * np.sin(half) / (inner * np.sin(half - turn) + outer * np.sin(turn))
+    if name == "key":
+        from_bow = np.hypot(x + 0.5, y)
+        shaft = (np.abs(y) < 0.1) & (x > -0.2) & (x < 0.9)
+        teeth = (y > 0) & (y < 0.4) & ((np.abs(x - 0.45) < 0.08) | (np.abs(x - 0.75) < 0.08))
+        return ((from_bow < 0.4) & (from_bow > 0.2)) | shaft | teeth
+    raise ValueError(f"name: {name!r} is not one of {('horse', *DRAWN)}")
 
 
 def own_input(path, shape=None):
@@ -66,6 +128,20 @@ def _grey(picture):
     return Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour).convert("L")
 
 
+def _resized(picture, shape):
+    from PIL import Image
+
+    return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.LANCZOS), dtype=float)
+
+
+def _cut(picture, shape):
+    """The centred part of a grey 8 bit picture that has the proportions of `shape`, resized to it, 0 to 1."""
+    scale = min(picture.height / shape[0], picture.width / shape[1])
+    half_height, half_width = scale * shape[0] / 2, scale * shape[1] / 2
+    x, y = picture.width / 2, picture.height / 2
+    return _resized(picture.crop((int(x - half_width), int(y - half_height), int(x + half_width), int(y + half_height))), shape) / 255
+
+
 def _picture(path, shape):
     from PIL import Image
 
@@ -74,8 +150,6 @@ def _picture(path, shape):
             if picture.width * picture.height > LARGEST_PICTURE:
                 raise ValueError(f"{picture.width} x {picture.height} pixels are more than {LARGEST_PICTURE}")
             grey = _grey(picture)
-            if shape is not None:
-                grey = grey.resize((shape[1], shape[0]), Image.Resampling.LANCZOS)
-            return np.asarray(grey, dtype=float) / 255
+            return np.asarray(grey, dtype=float) / 255 if shape is None else _resized(grey, shape) / 255
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"path: {str(path)!r} is not a picture that can be read ({error})") from error

@@ -66,6 +66,14 @@ class DenseNetwork(Network):
         log_abs = np.vstack([start.log_abs, path.log_abs])
         return Velocity(np.where(inside.numpy(), np.inf, log_abs), np.vstack([start.sign, path.sign]))
 
+    def pull_back(self):
+        """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit feature."""
+        v = torch.from_numpy(self.transform(self.training_input.numpy()[None])[0])
+        for W in reversed(self.weights):
+            v = W.T @ v
+            v = v / v.norm()
+        return v.numpy()
+
     def _kept(self, margins):
         """Indices of the rows that the rule keeps, in the order drawn."""
         if self.rule == "labelled":

@@ -122,6 +122,15 @@ class LazyNetwork(Network):
             volumes.append(log_raw - _log_norms(D, P).sum())
         return np.array(volumes)
 
+    def pull_back(self):
+        """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit feature; samples all d directions."""
+        self._place(self._inputs(np.eye(self.input_dim)))
+        v = np.ones(1)  # u_L is the first column of the last frame
+        for T in reversed(self.triangles):
+            v = v @ T[: len(v)]
+            v = v / np.linalg.norm(v)
+        return self.basis @ v
+
     def _walk(self, C):
         """(layer, D, P) with coordinates e^D P of inputs C (N, P) on each layer's frame; P stays within range at any depth."""
         D, P = np.zeros(len(C)), C

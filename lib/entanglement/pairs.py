@@ -96,6 +96,29 @@ def simulate(theta, width, depth, pool=None, rule="largest", trials=1, seed=0, k
     return Velocity(kept.log_abs.T, kept.sign.T)
 
 
+def directions(width, depth, pool=None, rule="largest", inputs=2, trials=1, seed=0):
+    """The direction r that decides every side, sign<r, x'>, of `trials` networks, seen from a few inputs; exact in law at every depth.
+
+    Returns unit vectors (trials, inputs): r projected on the training input (first, positive) and on orthonormal unseen directions,
+    2 <= inputs <= width. seed: whatever default_rng takes. Source: the first row of T_L ... T_1, T upper triangular with A, chi_{k-1},
+    chi_{k-2}, ... on the diagonal and N(0, 1) above it; layers are alike, so the product is taken backwards, one row at a time.
+    """
+    width, pool, rule = check_layer(width, pool, rule)
+    depth, inputs, trials = check_count("depth", depth), check_count("inputs", inputs, 2), check_count("trials", trials)
+    if inputs > width:
+        raise ValueError(f"inputs: {inputs} is more than width {width}")
+    rng = np.random.default_rng(seed)
+    row = np.zeros((inputs, trials))
+    row[0] = 1
+    for _ in range(depth):
+        for j in range(inputs - 1, 0, -1):
+            drawn = np.sum(row[:j] * rng.standard_normal((j, trials)), axis=0)
+            row[j] = row[j] * np.sqrt(rng.chisquare(width - j, trials)) + drawn
+        row[0] *= margin_norms(rng, width, pool, rule, trials)
+        row /= np.linalg.norm(row, axis=0)
+    return row.T
+
+
 def _store(kept, keep, first, path):
     """Copy from `path`, whose first row is layer `first`, the layers that are to be kept."""
     begin, end = np.searchsorted(keep, (first, first + len(path.sign)))

@@ -5,6 +5,7 @@ Whatever it replaces, it replaces by a rename within the checkout: whole or not 
 """
 
 import argparse
+import fcntl
 import json
 import os
 import re
@@ -12,8 +13,10 @@ import shutil
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from traitlets.config import Config
 
 from entanglement import claims
 
@@ -21,7 +24,13 @@ LIB = Path(__file__).resolve().parents[1]
 ROOT = LIB.parent
 NOTEBOOKS, FIGURES, BUILD = ROOT / "notebooks", ROOT / "figures", ROOT / "build"
 CELL_TIMEOUT = 600  # seconds
-KERNEL = dict(kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=CRITICAL"])  # failures are reported by cell
+# a kernel is spoken to through files, not ports: none to clash over, and no network needed
+SOCKETS = dict(transport="ipc", ip=str(Path(tempfile.gettempdir()) / f"entanglement-{os.getpid()}"))
+KERNEL = dict(
+    kernel_name="python3",
+    extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # failures are reported by cell
+    config=Config(KernelManager=SOCKETS),
+)
 ENVIRONMENT = dict(
     dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
     JUPYTER_PREFER_ENV_PATH="1",
@@ -38,6 +47,8 @@ def binder(entries):
 
 
 README_PARTS = {"claims": claims.markdown, "binder": binder}
+OVERVIEW = "00_overview.ipynb"
+OVERVIEW_PARTS = {"claims": claims.overview}
 
 
 class Refused(Exception):
@@ -135,14 +146,46 @@ def checked(stem, pairs):
 
 @contextmanager
 def scratch():
-    """A fresh folder under build/ where a notebook writes; gone afterwards."""
-    (BUILD / "tmp").mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=BUILD / "tmp"))
-    os.environ.update(ENVIRONMENT, ENTANGLEMENT_OUT=str(folder))
+    """A fresh folder under build/ where a notebook writes; gone afterwards, and if this run is killed, with the next one."""
+    place = BUILD / "tmp"
+    place.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        with locked(place):
+            remove_abandoned(place)
+            folder = Path(tempfile.mkdtemp(dir=place))
+            held.enter_context(locked(folder))
+        os.environ.update(ENVIRONMENT, ENTANGLEMENT_OUT=str(folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder):
+    """Hold a folder until the end of the block, or of this process, however it ends."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        yield folder
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def remove_abandoned(place):
+    """Remove the folders in `place` that no running process holds."""
+    for folder in place.iterdir():
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # its owner was quicker
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(handle)
 
 
 def execute(stem, values, folder):
@@ -157,21 +200,11 @@ def execute(stem, values, folder):
     options = dict(KERNEL, cwd=str(NOTEBOOKS), execution_timeout=CELL_TIMEOUT, progress_bar=sys.stderr.isatty())
     print(f"running {stem} ...", flush=True)
     try:
-        retry_start(lambda: papermill.execute_notebook(str(source), str(output), values, **options))
+        papermill.execute_notebook(str(source), str(output), values, **options)
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
         kept = BUILD / "failed" / output.name
         move(output, kept)
         raise Refused(f"notebooks/{stem}.ipynb failed: {failure(error)}\nhalf-run notebook: {kept.relative_to(ROOT)}") from error
-
-
-def retry_start(run, attempts=3):
-    """`run()`, again if its kernel died before its first answer: kernels that start together can be given the same port."""
-    for attempt in range(1, attempts + 1):
-        try:
-            return run()
-        except RuntimeError as error:
-            if attempt == attempts or "died before replying" not in str(error):
-                raise
 
 
 def failure(error):
@@ -252,7 +285,7 @@ def refresh(stem):
     runner = ExecutePreprocessor(timeout=CELL_TIMEOUT, **KERNEL, record_timing=False, coalesce_streams=True)
     with scratch() as folder:
         try:
-            retry_start(lambda: runner.preprocess(book, {"metadata": {"path": str(NOTEBOOKS)}}))
+            runner.preprocess(book, {"metadata": {"path": str(NOTEBOOKS)}})
         except CellExecutionError as error:
             raise Refused(f"notebooks/{stem}.ipynb failed: {error}") from error
         book.metadata = {
@@ -263,16 +296,16 @@ def refresh(stem):
         replace_text(source, nbformat.writes(book) + "\n", folder)
 
 
-def readme_text(text, entries):
-    """README with its generated parts, those between `<!-- NAME:begin -->` and `<!-- NAME:end -->`, made from claims.
+def filled(text, entries, parts):
+    """Text with its generated parts, those between `<!-- NAME:begin -->` and `<!-- NAME:end -->`, made from claims.
 
-    Raises ValueError if the markers are not exactly those of README_PARTS, once each and in order.
+    Raises ValueError if the markers are not exactly those of `parts`, once each and in order.
     """
     markers = re.findall(r"<!-- ([\w-]+):(begin|end) -->", text)
-    expected = {(name, edge) for name in README_PARTS for edge in ("begin", "end")}
+    expected = {(name, edge) for name in parts for edge in ("begin", "end")}
     if set(markers) != expected or len(markers) != len(expected):
         raise ValueError(f"text: has the markers {markers}, not {sorted(expected)} once each")
-    for name, render in README_PARTS.items():
+    for name, render in parts.items():
         begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
         if begin not in text or text.index(begin) > text.index(end):
             raise ValueError(f"text: the markers of {name!r} are not each on a line of their own, begin before end")
@@ -280,11 +313,25 @@ def readme_text(text, entries):
     return text
 
 
-def readme():
-    """Rewrite the generated parts of README.md from figures/claims.json."""
-    source = ROOT / "README.md"
+def generated():
+    """(path, text) of what is made from figures/claims.json: README, and the notebook 00 with its table."""
+    import nbformat
+
+    entries, readme, overview = claims.load(FIGURES / "claims.json"), ROOT / "README.md", NOTEBOOKS / OVERVIEW
+    yield readme, filled(readme.read_text(encoding="utf-8"), entries, README_PARTS)
+    if overview.exists():
+        book = nbformat.read(overview, as_version=4)
+        for cell in book.cells:
+            if cell.cell_type == "markdown" and "<!-- claims:begin -->" in cell.source:
+                cell.source = filled(cell.source, entries, OVERVIEW_PARTS)
+        yield overview, nbformat.writes(book) + "\n"
+
+
+def tables():
+    """Rewrite what is generated from figures/claims.json."""
     with scratch() as folder:
-        replace_text(source, readme_text(source.read_text(encoding="utf-8"), claims.load(FIGURES / "claims.json")), folder)
+        for path, text in generated():
+            replace_text(path, text, folder)
 
 
 def replace_text(path, text, folder):
@@ -310,7 +357,7 @@ def parser():
     add("rules", "make rules for all notebooks", lambda given: print(rules()))
     add("merge", "claims of all notebooks into figures/claims.json", lambda given: merge())
     add("refresh", "rewrite a stored notebook", lambda given: refresh(find(given.notebook))).add_argument("notebook", metavar="NB")
-    add("readme", "rewrite the generated parts of README.md", lambda given: readme())
+    add("tables", "rewrite the claims tables of README.md and notebook 00", lambda given: tables())
     command = add("run", "run one notebook", run_or_publish)
     command.add_argument("notebook", metavar="NB", help='"01", "1" or a file stem')
     command.add_argument("-p", dest="pairs", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")

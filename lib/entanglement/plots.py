@@ -8,6 +8,8 @@ from IPython.display import Markdown, display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from scipy.stats import beta
 
 from entanglement.claims import output_dir, write_whole
@@ -71,6 +73,16 @@ def paths(ax, x, Y, color=BLUE, label=None, alpha=0.25):
     return lines
 
 
+def picture(ax, values, title=None, below=None, limits=None):
+    """A grey picture (rows, columns) without ticks, `title` above and `below` under it; limits: (black, white), else its range."""
+    low, high = (np.min(values), np.max(values)) if limits is None else limits
+    ax.imshow(values, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    ax.set(xticks=[], yticks=[], xlabel=below)
+    ax.set_title(title, loc="center")
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
 def legend(ax, title="points: measured, lines: predicted", **options):
     """The legend of `ax`, under the convention that all figures share; options as Axes.legend takes them."""
     ax.legend(title=title, **options)
@@ -85,10 +97,15 @@ def save(fig, name, caption, alt, data=None):
     if not caption or not alt:
         raise ValueError(f"caption, alt: figure {name!r} needs both")
     folder = output_dir() / "figures"
-    fig.draw_without_rendering()
+    fig.get_layout_engine().execute(fig)
     fig.set_layout_engine("none")  # laid out once, then drawn once for each file
     png, pdf = io.BytesIO(), io.BytesIO()
-    FigureCanvasAgg(fig).print_png(png, metadata={"Software": None, "Title": name, "Description": caption, "Comment": alt})
+    canvas, info = FigureCanvasAgg(fig), PngInfo()
+    canvas.draw()
+    for key, text in (("Title", name), ("Description", caption), ("Comment", alt)):
+        info.add_text(key, text)
+    opaque = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # a tenth smaller than with transparency
+    opaque.save(png, "png", pnginfo=info, dpi=(fig.dpi, fig.dpi))
     FigureCanvasPdf(fig).print_pdf(pdf, metadata={"CreationDate": None, "Title": name, "Subject": caption, "Keywords": alt})
     write_whole(folder / f"{name}.png", png.getvalue())
     write_whole(folder / f"{name}.pdf", pdf.getvalue())

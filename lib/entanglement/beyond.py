@@ -1,0 +1,176 @@
+"""Networks that do not select rows: activations, batch normalisation, self-attention, and linear networks trained by gradients.
+
+A Gaussian matrix acts on N vectors through their span alone, so it is drawn there: exactly its law, at a cost that grows with
+the width and not with its square. Features are arrays (trials, N, width): one network a trial, N inputs (or tokens) through the
+same matrices. Ours.
+"""
+
+import numpy as np
+
+from entanglement.theory import check_count, check_theta
+
+
+def pairs_at(theta, width, trials):
+    """`trials` copies of two unit inputs at an angle theta (radians, a scalar), as features (trials, 2, width)."""
+    theta = check_theta(theta)
+    pair = np.zeros((check_count("trials", trials), 2, check_count("width", width, 2)))
+    pair[:, 0, 0] = 1
+    pair[:, 1, :2] = np.stack([np.cos(theta), np.sin(theta)], axis=-1)
+    return pair
+
+
+def tokens_at(theta, count, width, trials):
+    """`trials` copies of `count` unit tokens with the angle theta (radians) between any two, as (mean, rest) for `attention`."""
+    count, width = check_count("count", count, 2), check_count("width", width, count + 1)
+    square = 2 * np.sin(check_theta(theta) / 2) ** 2 * (count - 1) / count  # of the distance from the mean
+    if square > 1:
+        raise ValueError(f"theta: {theta!r} is more than {count} tokens can have between any two")
+    mean, rest = np.zeros((trials, 1, width)), np.zeros((trials, count, width))
+    mean[:, 0, -1] = np.sqrt(1 - square)
+    rest[:, :, :count] = np.sqrt(square * count / (count - 1)) * (np.eye(count) - 1 / count)
+    return mean, rest
+
+
+def images(rng, features, scale=1.0):
+    """W f of the N features f of every trial, (trials, N, width), under a fresh width x width matrix W ~ N(0, scale^2 / width)."""
+    R = np.linalg.qr(np.swapaxes(features, -1, -2), mode="r")
+    R = R * np.copysign(1, np.diagonal(R, axis1=-2, axis2=-1))[..., None]  # QR leaves the signs of its columns open
+    width = features.shape[-1]
+    g = rng.standard_normal((*R.shape[:-1], width))
+    return np.swapaxes(R, -1, -2) @ g * (scale / np.sqrt(width))
+
+
+def angles(features):
+    """Angle in radians of the first two features of every trial, (trials,); relative precision down to 1e-12 or so."""
+    R = np.linalg.qr(np.swapaxes(features[:, :2], 1, 2), mode="r")
+    return np.arctan2(np.abs(R[:, 1, 1]), R[:, 0, 1] * np.sign(R[:, 0, 0]))
+
+
+def effective_rank(singular_values):
+    """exp of the entropy of the singular values (along the last axis), scaled to sum to 1: m equal ones give m (Roy and Vetterli 2007)."""
+    share = singular_values / np.sum(singular_values, axis=-1, keepdims=True)
+    return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=-1))
+
+
+def feature_rank(features):
+    """Effective rank of the N unit features of every trial, (trials,)."""
+    unit = features / np.linalg.norm(features, axis=-1, keepdims=True)
+    return effective_rank(np.linalg.svd(unit, compute_uv=False))
+
+
+def walk(layer, features, depth, measure=angles, keep=None):
+    """`measure` of the features at the layers in `keep` (default 0..depth), stacked along the first axis; layer: features -> features."""
+    keep = set(range(check_count("depth", depth, 0) + 1) if keep is None else keep)
+    found = [measure(features)] if 0 in keep else []
+    for number in range(1, depth + 1):
+        features = layer(features)
+        if number in keep:
+            found.append(measure(features))
+    return np.array(found)
+
+
+# --- layers: rng first, features last ----------------------------------------------------------------------------------
+
+
+def linear(rng, features):
+    """An ordinary random layer."""
+    return images(rng, features)
+
+
+def relu(rng, features):
+    """A random layer with ReLU, at the scale that keeps lengths (He et al. 2015)."""
+    return np.maximum(images(rng, features, np.sqrt(2)), 0)
+
+
+def tanh(rng, features, weight_scale, bias_scale):
+    """tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0, bias_scale^2), for features of entries of order 1."""
+    bias = bias_scale * rng.standard_normal((len(features), 1, features.shape[-1]))
+    return np.tanh(images(rng, features, weight_scale) + bias)
+
+
+def batch_normalised(rng, features, centred=False):
+    """A random layer whose units are scaled to unit mean square over the N inputs of the batch, less their mean if `centred`."""
+    h = images(rng, features)
+    h = h - h.mean(axis=1, keepdims=True) if centred else h
+    return h / np.sqrt(np.mean(h**2, axis=1, keepdims=True))
+
+
+def attention(rng, tokens, sharpness, tied=True, skip=False):
+    """One self-attention layer on (mean, rest): the mean token (trials, 1, d) and the n tokens' differences from it, (trials, n, d).
+
+    Values, queries and keys by fresh Gaussian matrices of variance 1/d; `tied`: queries are the keys. Logits are sharpness times
+    <query, key>. `skip`: the input is added. Kept apart, mean and rest lose no digits however near the tokens come.
+    """
+    mean, rest = tokens
+    keys = images(rng, np.concatenate([mean, rest], axis=1))
+    queries = keys if tied else images(rng, np.concatenate([mean, rest], axis=1))
+    logits = sharpness * (queries[:, :1] + queries[:, 1:]) @ np.swapaxes(keys[:, 1:], 1, 2)  # a row's constant drops out
+    excess = np.expm1(logits - logits.max(axis=2, keepdims=True))  # softmax weights less an equal share, which draws nothing from rest
+    drawn = excess @ rest / (rest.shape[1] + excess.sum(axis=2, keepdims=True))
+    common = drawn.mean(axis=1, keepdims=True)
+    values = images(rng, np.concatenate([mean + common, drawn - common], axis=1))
+    old = (mean, rest) if skip else (0, 0)
+    return old[0] + values[:, :1], old[1] + values[:, 1:]
+
+
+def token_angles(tokens):
+    """Angle in radians of the first two tokens of every trial, (trials,), from (mean, rest); right however small."""
+    mean, rest = tokens
+    first, step = mean[:, 0] + rest[:, 0], rest[:, 1] - rest[:, 0]
+    R = np.linalg.qr(np.stack([first, step], axis=2), mode="r")
+    return np.arctan2(np.abs(R[:, 0, 0] * R[:, 1, 1]), np.sum(first * (first + step), axis=1))
+
+
+def residual(tokens):
+    """Root mean square distance of the tokens of every trial from their mean, (trials,)."""
+    return np.sqrt(np.mean(np.sum(tokens[1] ** 2, axis=2), axis=1))
+
+
+# --- linear networks trained by gradients ----------------------------------------------------------------------------------
+
+
+def orthogonal_weights(rng, depth, width, size):
+    """`depth` random rotations or reflections of R^width times `size`, (depth, width, width): a balanced start."""
+    Q, R = np.linalg.qr(rng.standard_normal((depth, width, width)))
+    return size * Q * np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None]
+
+
+def end_to_end(weights):
+    """The product W_N ... W_1 of weights (N, width, width)."""
+    H = weights[0]
+    for W in weights[1:]:
+        H = W @ H
+    return H
+
+
+def gradient(weights, X, Y):
+    """Gradient (N, width, width) of |H X - Y|^2 / 2, H the product of the weights; X, Y: (width, samples)."""
+    before, after = [np.eye(len(X))], [np.eye(len(X))]
+    for W, V in zip(weights[:-1], weights[:0:-1], strict=True):
+        before.append(W @ before[-1])
+        after.append(after[-1] @ V)
+    error = (weights[-1] @ before[-1] @ X - Y) @ X.T
+    return np.array([A.T @ error @ B.T for A, B in zip(after[::-1], before, strict=True)])
+
+
+def descend(weights, X, Y, rate, steps, flow=False):
+    """Weights after `steps` gradient steps of size `rate` on |H X - Y|^2 / 2; `flow`: Runge-Kutta steps of the limit of small steps."""
+    for _ in range(check_count("steps", steps, 0)):
+        first = -gradient(weights, X, Y)
+        if flow:
+            second = -gradient(weights + rate / 2 * first, X, Y)
+            third = -gradient(weights + rate / 2 * second, X, Y)
+            fourth = -gradient(weights + rate * third, X, Y)
+            first = (first + 2 * second + 2 * third + fourth) / 6
+        weights = weights + rate * first
+    return weights
+
+
+def drift(before, after):
+    """Largest change of W_{j+1}^T W_{j+1} - W_j W_j^T, which gradient flow conserves, over the largest |W_j W_j^T| (Frobenius norms)."""
+
+    def balance(W):
+        return np.swapaxes(W[1:], 1, 2) @ W[1:] - W[:-1] @ np.swapaxes(W[:-1], 1, 2)
+
+    size = np.linalg.norm(after @ np.swapaxes(after, 1, 2), axis=(1, 2)).max()
+    return float(np.linalg.norm(balance(after) - balance(before), axis=(1, 2)).max(initial=0) / size)

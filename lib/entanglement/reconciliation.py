@@ -1,0 +1,132 @@
+"""Information reconciliation: the authors' masks, what a stranger reads, what the public rows give away, and a code-offset.
+
+The authors publish message * sign(unit feature of the key) together with the network; whoever has another input decodes with its signs.
+The code-offset (Juels and Wattenberg 1999) on the largest coordinates of a key is this companion's, as are the laws in theory.py.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from entanglement.lazy import check_inputs
+from entanglement.selection import margins
+from entanglement.theory import check_count, check_layer, check_numbers
+
+# --- the authors' scheme -----------------------------------------------------------------------------------------------
+
+
+def pad(net, X, layer=None):
+    """Signs (P, width) of the unit features of the rows of X (P, d) after `layer` layers (default: all): -1 and +1."""
+    return np.where(net.transform(X, layer) < 0, -1.0, 1.0)
+
+
+def mask(message, pad):
+    """The message times the pad, both of -1 and +1 and of one last axis; masking twice gives the message back."""
+    message, pad = check_signs("message", message), check_signs("pad", pad)
+    if message.shape[-1:] != pad.shape[-1:]:
+        raise ValueError(f"pad: shape {pad.shape} does not fit the message's {message.shape}")
+    return message * pad
+
+
+def bit_error(decoded, message):
+    """Share of differing bits along the last axis: 0 recovered, 1 inverted, 1/2 nothing."""
+    return np.mean(check_signs("decoded", decoded) != check_signs("message", message), axis=-1)
+
+
+def folded(error):
+    """min(e, 1 - e): the error of whoever looks at a picture and turns it over if it is a negative."""
+    return np.minimum(error, 1 - np.asarray(error))
+
+
+def check_signs(name, values):
+    """`values` as a float array; ValueError naming it unless all are -1 or +1."""
+    values = check_numbers(name, values)
+    if values.ndim == 0 or not (np.abs(values) == 1).all():
+        raise ValueError(f"{name}: want an array of -1 and +1")
+    return values
+
+
+def pixel_errors(rng, velocity, width, pool):
+    """Share of wrong pixels of one decoder in each of P networks, from the proper velocity (P,) at the last layer's input; exact.
+
+    velocity: a Velocity of shape (P,), as pairs.simulate returns for keep=[depth - 1] less its last axis. Rule `largest`.
+    """
+    w = velocity.sign * np.exp(np.minimum(velocity.log_abs, 700))
+    return np.array([np.mean((a := margins(rng, width, pool, "largest")) * (a * wi + rng.standard_normal(width)) < 0) for wi in w])
+
+
+# --- what is public ----------------------------------------------------------------------------------------------------
+
+
+def public_rows(rng, x, width, depth, pool):
+    """The matrices W_1 .. W_L (list of (width, .)) of a network inferred from x (d,), rule `largest`; the pool is never drawn.
+
+    A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g: exact in law.
+    """
+    width, pool, _ = check_layer(width, pool, "largest")
+    unit, weights = check_inputs("x", np.asarray(x)[None])[0], []
+    for _ in range(check_count("depth", depth)):
+        unit = unit / np.linalg.norm(unit)
+        G = rng.standard_normal((width, len(unit)))
+        weights.append(G + np.outer(margins(rng, width, pool, "largest") - G @ unit, unit))
+        unit = weights[-1] @ unit
+    return weights
+
+
+def guessed_key(rng, weights, rounds):
+    """The key's direction up to sign, a unit vector (d,), found without it: power iteration on H^T H, H = W_L ... W_1, from noise."""
+    v = rng.standard_normal(weights[0].shape[1])
+    for _ in range(check_count("rounds", rounds)):
+        for W in [*weights, *(W.T for W in reversed(weights))]:
+            v = W @ v
+            v = v / np.linalg.norm(v)
+    return v
+
+
+# --- a code-offset that keeps a secret ---------------------------------------------------------------------------------
+
+
+class Helper(NamedTuple):
+    """What is published: indices of the selected coordinates, a codeword plus their signs, and a hash to check against."""
+
+    kept: np.ndarray
+    offset: np.ndarray
+    digest: bytes
+
+
+def bch(length, corrects):
+    """The binary BCH code of `length` 2^m - 1 that corrects any `corrects` errors: a galois.BCH, with .n, .k bits of key, and .t."""
+    length, corrects = check_count("length", length, 3), check_count("corrects", corrects)
+    if length & (length + 1):
+        raise ValueError(f"length: {length} is not 2^m - 1")
+    if 2 * corrects >= length:
+        raise ValueError(f"corrects: {corrects} errors in {length} bits leave no key")
+    import galois
+
+    field = galois.GF(length + 1, compile="python-calculate")  # compiling takes longer than a few hundred words
+    return galois.BCH(length, d=2 * corrects + 1, extension_field=field)
+
+
+def enrol(rng, x, code):
+    """(key bits, Helper) of a key x (d,): the signs of its code.n largest coordinates, and what is published about them."""
+    x = check_inputs("x", np.asarray(x)[None])[0]
+    if len(x) < code.n:
+        raise ValueError(f"x: {len(x)} coordinates, fewer than the code's {code.n} bits")
+    kept = np.sort(np.argpartition(-np.abs(x), code.n - 1)[: code.n])
+    bits = x[kept] > 0
+    codeword = np.asarray(code.encode(rng.integers(0, 2, code.k, dtype=np.uint8))) == 1
+    return bits, Helper(kept, bits ^ codeword, hashlib.sha256(b"check" + np.packbits(bits).tobytes()).digest())
+
+
+def recover(X, helper, code):
+    """(bits (P, code.n), accepted (P,)) from noisy copies X (P, d) of a key: decoded to the nearest codeword, then checked by hash."""
+    noisy = check_inputs("X", X)[:, helper.kept] > 0
+    bits = (np.asarray(code.decode((noisy ^ helper.offset).astype(np.uint8), output="codeword")) == 1) ^ helper.offset
+    return bits, np.array([hashlib.sha256(b"check" + np.packbits(row).tobytes()).digest() == helper.digest for row in bits])
+
+
+def stream(bits, count):
+    """A pad of `count` signs grown from recovered bits by SHAKE-256: nothing of it is left if one bit is wrong."""
+    drawn = hashlib.shake_256(b"pad" + np.packbits(bits).tobytes()).digest(-(-count // 8))
+    return 2.0 * np.unpackbits(np.frombuffer(drawn, dtype=np.uint8))[:count] - 1

@@ -1,0 +1,221 @@
+"""How far an input must move to change sides: the exact certificate, attacks that look for less, and what carries over.
+
+At every depth the output side of an entangling network is sign<r, x'>, r = H^T u_L / |H^T u_L| with H = W_L ... W_1 and u_L the
+training input's unit feature. So the smallest L2 perturbation that flips it is |<r, x'>|, along r; no attack can do with less. Ours.
+"""
+
+from copy import copy
+
+import numpy as np
+
+from entanglement.lazy import LazyNetwork, check_inputs
+from entanglement.theory import check_count, check_numbers
+
+
+def direction(net):
+    """The unit vector r (d,) whose sign<r, x'> is the output side of x' for a fitted network, at its full depth.
+
+    net: DenseNetwork or LazyNetwork. ValueError if it has no training input yet.
+    """
+    if net.input_dim is None:
+        raise ValueError("net: the network has no training input yet, call fit(x) first")
+    return net.pull_back()
+
+
+def certificate(net, X):
+    """Smallest L2 norms (P,) of a perturbation that flips the output side of the rows of X (P, d): |<r, x'>|, exact.
+
+    In the units of X. Nothing shorter flips a side, whatever the attack; a step of this length along -sign<r, x'> r reaches the border.
+    """
+    r = direction(net)
+    return np.abs(check_inputs("X", X, net.input_dim) @ r)
+
+
+def directions(net):
+    """The directions r_1 .. r_L after each layer of a fitted network, unit rows (depth, d); the last one is `direction`."""
+    r = np.array([H.T @ u for H, u in _products(net)])
+    return r / np.linalg.norm(r, axis=1, keepdims=True)
+
+
+def public_directions(net):
+    """What a reader of the matrices alone makes of them: the leading right singular vector of W_l ... W_1, unit rows (depth, d).
+
+    By 128 steps of power iteration (seven squarings), without the training input or its feature. net: a fitted network.
+    """
+    found = []
+    for H, _ in _products(net):
+        power = H.T @ H
+        for _ in range(7):
+            power = power @ power
+            power /= np.linalg.norm(power)
+        v = power[np.argmax(np.diag(power))]
+        found.append(v / np.linalg.norm(v))
+    return np.array(found)
+
+
+def _products(net):
+    """W_l ... W_1 up to a factor, and the training input's unit feature, after each layer; of a LazyNetwork in its frames."""
+    direction(net)  # a LazyNetwork samples all its weights
+    if isinstance(net, LazyNetwork):
+        H, u, layers = net.basis.T, np.eye(net.input_dim)[0], net.triangles
+    else:
+        H, u, layers = np.eye(net.input_dim), net.training_input.numpy(), [W.numpy() for W in net.weights]
+    for W in layers:
+        H, u = W[:, : len(H)] @ H, W[:, : len(u)] @ u
+        H, u = H / np.linalg.norm(H), u / np.linalg.norm(u)
+        yield H, u
+
+
+def graft(net, shared, other):
+    """A DenseNetwork whose first `shared` layers are those of `net` and whose others have the law of fresh ones, drawn as `other` was.
+
+    net, other: DenseNetworks of one shape, inferred from the same input. The first layer taken from `other` is reflected, so
+    that its rows were selected for the feature that `net` hands over: exactly the law of inferring it there. Ours.
+    """
+    _check_dense("net", net), _check_dense("other", other)
+    shapes = [(member.width, member.depth, member.pool, member.rule, member.input_dim) for member in (net, other)]
+    if shapes[0] != shapes[1] or not np.allclose(net.training_input, other.training_input):
+        raise ValueError(f"other: shape {shapes[1]}, or another training input than net of shape {shapes[0]}")
+    if check_count("shared", shared, 0) > net.depth:
+        raise ValueError(f"shared: {shared} is more than depth {net.depth}")
+    grafted = copy(other)
+    grafted.weights = net.weights[:shared] + other.weights[shared:]
+    if 0 < shared < net.depth:
+        u, target = net.training_input, other.training_input
+        for W, V in zip(net.weights[:shared], other.weights[:shared], strict=True):
+            u, target = W @ u, V @ target
+        axis = u / u.norm() - target / target.norm()
+        if axis.norm() > 0:
+            W = other.weights[shared]
+            grafted.weights[shared] = W - 2 / (axis @ axis) * (W @ axis)[:, None] * axis
+    return grafted
+
+
+def side_gradient(net, X, unit=True):
+    """The gradient function, for `pgd` or `climb`, of the loss that pushes the rows of X (P, d) across the border of their side.
+
+    The loss is -side times the cosine of the feature and the training input's (`unit`), or times their inner product, whose
+    gradient does not fade with depth. net: a fitted DenseNetwork, differentiated by torch; the sides are those of X, once and for all.
+    """
+    import torch
+
+    _check_dense("net", net)
+    side = torch.from_numpy(net.proper_velocity(X).sign)
+    u = torch.from_numpy(net.transform(net.training_input.numpy()[None])[0])
+
+    def gradient(moved):
+        moved = torch.tensor(moved, requires_grad=True)
+        feature = moved
+        if unit:
+            feature = net.transform(moved)
+        else:
+            for W in net.weights:
+                feature = feature @ (W.T / len(W) ** 0.5)
+        (-side * (feature @ u)).sum().backward()
+        return moved.grad.numpy()
+
+    return gradient
+
+
+def climb(gradient, X, rate, steps):
+    """Plain gradient ascent, `steps` steps of rate times the gradient, from the rows of X (P, d): no budget, no unit steps."""
+    moved = check_inputs("X", X).copy()
+    for _ in range(check_count("steps", steps)):
+        moved = moved + rate * gradient(moved)
+    return moved
+
+
+def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
+    """Projected gradient ascent (Madry et al. 2018): the rows of X (P, d), each moved by at most `radius` to raise a loss.
+
+    gradient: function from inputs (P, d) to the gradient (P, d) of each row's loss. radius: scalar or (P,). norm: 2 or np.inf.
+    limits: (least, greatest) value of a pixel, which X keeps. Steps of 2.5 radius / steps; the projection is outside the loss.
+    """
+    X = check_inputs("X", X)
+    if norm not in (2, np.inf):
+        raise ValueError(f"norm: {norm!r} is not 2 or inf")
+    radius = np.broadcast_to(np.asarray(radius, dtype=float), len(X))[:, None]
+    if not (radius >= 0).all():
+        raise ValueError(f"radius: {radius.min()!r} is less than 0 or not a number")
+    moved = X.copy()
+    for _ in range(check_count("steps", steps)):
+        moved = moved + 2.5 * radius / steps * _steepest(gradient(moved), norm)
+        moved = X + _inside(moved - X, radius, norm)
+        if limits is not None:
+            moved = np.clip(moved, *limits)  # X is inside, so this only shortens a step
+    return moved
+
+
+def _steepest(gradient, norm):
+    """The direction of unit norm along which a loss rises fastest; 0 where the gradient is 0."""
+    if norm == np.inf:
+        return np.sign(gradient)
+    size = np.linalg.norm(gradient, axis=1, keepdims=True)
+    return np.divide(gradient, size, out=np.zeros_like(gradient), where=size > 0)
+
+
+def _inside(step, radius, norm):
+    if norm == np.inf:
+        return np.clip(step, -radius, radius)
+    size = np.linalg.norm(step, axis=1, keepdims=True)
+    return step * np.minimum(1, np.divide(radius, size, out=np.ones_like(size), where=size > 0))
+
+
+def least_score(X, score, radius, limits):
+    """Least values (P,) of <score, x'> that an L_inf attack can reach: |x' - x| <= radius in every pixel, within limits; exact.
+
+    X: rows (P, d) within limits; score: (d,) or one a row; limits: (least, greatest) value of a pixel. Each pixel goes as far as it may.
+    """
+    X, score = check_inputs("X", X), np.asarray(score, dtype=float)
+    room = np.where(score > 0, X - limits[0], limits[1] - X)
+    return np.sum(X * score - np.abs(score) * np.minimum(radius, room), axis=1)
+
+
+def velocity_parts(net):
+    """p (depth, d) and G (depth, d, d) with w_l(x') = <p_l, x'> / sqrt(x'^T G_l x') after each layer l of a fitted DenseNetwork.
+
+    p is along r; G = R^T R, R the network less its part along the training input's unit feature. Relative error e^(l gain) 1e-16.
+    """
+    u, H = net.training_input.numpy(), np.eye(net.input_dim)
+    along, squares = [], []
+    for W in net.weights:
+        u, H = W.numpy() @ u, W.numpy() @ H
+        u, H = u / np.linalg.norm(u), H / np.linalg.norm(H)
+        along.append(u @ H)
+        R = H - np.outer(u, along[-1])
+        squares.append(R.T @ R)
+    return np.array(along), np.array(squares)
+
+
+def velocity_and_gradient(p, G, X):
+    """w (..., P) and its gradients (..., P, d) at the rows of X (P, d), from velocity_parts, of one layer or stacked."""
+    turned = X @ G
+    square = np.sum(turned * X, axis=-1)
+    w = p @ X.T / np.sqrt(square)
+    return w, p[..., None, :] / np.sqrt(square)[..., None] - (w / square)[..., None] * turned
+
+
+def decidability(genuine, impostor):
+    """d' = |difference of the means| / sqrt(mean of the variances) of two sets of scores, and its standard error.
+
+    genuine, impostor: (R, P), P scores from each of R independent networks, pooled; the error is a jackknife over R.
+    Source: Daugman 2000; Efron 1982.
+    """
+    scores = [check_numbers(name, values) for name, values in (("genuine", genuine), ("impostor", impostor))]
+    if scores[0].ndim != 2 or scores[0].shape != scores[1].shape or len(scores[0]) < 2:
+        raise ValueError(f"genuine, impostor: shapes {scores[0].shape} and {scores[1].shape}; want one shape (R, P) with R > 1")
+    moments = np.array([[np.mean(s**p, axis=1) for p in (1, 2)] for s in scores])  # (set, power, network)
+    count = moments.shape[2]
+    without = (moments.sum(axis=2, keepdims=True) - moments) / (count - 1)
+
+    def ratio(moments):
+        mean, square = moments[:, 0], moments[:, 1]
+        return np.abs(mean[0] - mean[1]) / np.sqrt(np.mean(square - mean**2, axis=0))
+
+    return float(ratio(moments.mean(axis=2))), float(np.sqrt((count - 1) * np.var(ratio(without))))
+
+
+def _check_dense(name, net):
+    """ValueError unless `net` is a fitted network that holds its matrices."""
+    if not getattr(net, "weights", None):
+        raise ValueError(f"{name}: {type(net).__name__} without matrices; want a fitted DenseNetwork")

@@ -1,0 +1,281 @@
+"""Notebook 06: laws of a masked message against simulation and quadrature, worst cases against brute force, attacks that stay inside."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate
+from scipy.stats import norm
+
+from entanglement import data, pipeline, robustness, theory
+from entanglement.dense import DenseNetwork
+from entanglement.lazy import LazyNetwork
+from entanglement.pairs import angle, independent_angles, simulate
+
+BOX = (0.0, 16.0)
+
+
+# --- theory
+
+
+def unit_rows(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def test_mask_error_is_what_is_left_of_the_mask():
+    rng = np.random.default_rng(1)
+    u, v = unit_rows(rng.standard_normal((2, 50)))
+    left = np.sqrt(np.mean((7 * u - 7 * v) ** 2))
+    assert theory.mask_error(np.arccos(u @ v), 7.0, 50) == pytest.approx(left)
+    assert theory.mask_error(np.pi, 100.0, 2500) == pytest.approx(4)
+
+
+@pytest.mark.parametrize("scale", [0.05, 1.0, 300.0])
+def test_mean_log_mask_error_by_adaptive_quadrature(scale):
+    def integrand(t):
+        return 2 * norm.pdf(t) * np.log(theory.mask_error(np.arctan2(1, scale * t), 100.0, 2500))
+
+    exact = sum(integrate.quad(integrand, *part, limit=400)[0] for part in ((0, 1e-3), (1e-3, 1), (1, 40)))
+    assert theory.mean_log_mask_error(scale, 100.0, 2500) == pytest.approx(exact, abs=2e-6)
+    scales = np.array([scale, 2 * scale])
+    assert theory.mean_log_mask_error(scales, 100.0, 2500)[0] == pytest.approx(exact, abs=2e-6)
+
+
+def test_the_masks_of_pairs_leave_what_theory_says():
+    """E13 in small: photograph through networks inferred from noise, better sign."""
+    k, n, depth, trials = 100, 140, 30, 4000
+    theta = independent_angles(np.random.default_rng(2), trials, k)
+    w = simulate(theta, k, depth, n, trials=trials, seed=5, keep=[depth])
+    folded = np.minimum(angle(w), np.pi - angle(w))[:, 0]
+    log_error = np.log(theory.mask_error(folded, 100.0, k))
+    law = theory.mean_log_mask_error(theory.velocity_scale(depth, theory.rapidity_gain(k, n, "largest"), k, k), 100.0, k)
+    assert abs(log_error.mean() - law) < 4 * log_error.std() / np.sqrt(trials) + 0.01  # 0.01: w is nearly normal at k = 100
+
+
+def test_the_message_comes_back_through_the_right_network_only():
+    k, rng = 400, np.random.default_rng(14)
+    message, x, v = data.standardised(data.photograph("cat", (20, 20)), columns=True).ravel(), *rng.standard_normal((2, k))
+    right, wrong = (LazyNetwork(k, 30, 4 * k, seed=seed).fit(x) for seed in (3, 4))
+    published = message + 40 * right.transform(x[None])[0]
+
+    def errors(net):
+        f = 40 * net.transform(v[None])[0]
+        return sorted(np.sqrt(np.mean((published + sign * f - message) ** 2)) for sign in (-1, 1))
+
+    assert np.sqrt(np.mean((published - message) ** 2)) == pytest.approx(2)  # the mask is on
+    assert errors(right)[0] < 1e-3 and errors(right)[1] == pytest.approx(4, rel=1e-3)
+    assert errors(wrong) == pytest.approx([theory.mask_error(np.pi / 2, 40, k)] * 2, rel=0.15)
+
+
+def test_angle_of_unseen_inputs_is_that_of_their_features():
+    rng = np.random.default_rng(6)
+    net = LazyNetwork(40, 3, 120, seed=1).fit(rng.standard_normal(40))
+    X = rng.standard_normal((2, 40))
+    f = np.vstack([net.transform(net.basis[:, 0][None]), net.transform(X)])
+    rest = unit_rows(f[1:] - np.outer(f[1:] @ f[0], f[0]))
+    log_abs, sign = net.proper_velocity(X)
+    first, second = sign * np.exp(log_abs)
+    assert theory.angle_of_unseen(first, second, rest[0] @ rest[1]) == pytest.approx(np.arccos(f[1] @ f[2]), abs=1e-12)
+    assert theory.angle_of_unseen(1e9, 1e9, 0.0) == pytest.approx(np.sqrt(2) * 1e-9, rel=1e-6)
+    assert np.pi - theory.angle_of_unseen(-1e5, 1e5, 0.3) == pytest.approx(np.sqrt(2 + 0.6) * 1e-5, rel=1e-5)
+
+
+@pytest.mark.parametrize("first, second, cosine", [(0.0, 0.0, 0.4), (0.02, -0.01, -0.6), (0.03, 0.001, 0.9), (-0.005, 0.2, 0.0)])
+def test_opposite_probability_by_two_dimensional_quadrature(first, second, cosine):
+    scale = 0.01
+
+    def both_positive(t):  # given S = scale t, the other is normal with mean cosine S
+        return norm.pdf(t) * norm.cdf((second + cosine * scale * t) / (scale * np.sqrt(1 - cosine**2)))
+
+    both = integrate.quad(both_positive, -first / scale, 40, limit=400)[0]
+    exact = norm.cdf(first / scale) + norm.cdf(second / scale) - 2 * both
+    assert theory.opposite_probability(first, second, cosine, scale) == pytest.approx(exact, abs=1e-8)
+    if not first and not second:
+        assert exact == pytest.approx(np.arccos(cosine) / np.pi, abs=1e-8)
+
+
+def test_sides_of_unseen_pairs_differ_as_often_as_theory_says():
+    """E14 in small, over networks: three inputs at chosen cotangents to the training input."""
+    k, n, count = 64, 307, 500
+    deviation = 1 / np.sqrt(k * (theory.second_moment(k, n) - 1))
+    cotangents = deviation * np.array([1.5, -0.5, 0.4])
+    X = np.zeros((3, k))
+    X[:, 0], X[0, 1], X[1, [1, 2]], X[2, 3] = cotangents, 1, (0.6, 0.8), 1
+    signs = np.array([LazyNetwork(k, 12, n, seed=i).fit(np.eye(k)[0]).proper_velocity(X).sign for i in range(count)])
+    for i, j, cosine in ((0, 1, 0.6), (0, 2, 0.0)):
+        law = theory.opposite_probability(cotangents[i], cotangents[j], cosine, deviation)
+        share = np.mean(signs[:, i] != signs[:, j])
+        assert abs(share - law) < 4 * np.sqrt(law * (1 - law) / count)
+
+
+@pytest.mark.parametrize("depth", [1, 6])
+def test_mean_square_tangent_of_networks(depth):
+    rng = np.random.default_rng(7)
+    k, d, found = 24, 12, []
+    for seed in range(150):
+        x = rng.standard_normal(d)
+        G = robustness.velocity_parts(DenseNetwork(k, depth, 60, seed=seed).fit(x))[1][-1]
+        Z = rng.standard_normal((20, d))
+        Z = unit_rows(Z - np.outer(Z @ x, x) / (x @ x))
+        found.append(np.mean(np.sum((Z @ G) ** 2, axis=1) / np.sum(Z @ G * Z, axis=1) ** 2 - 1))
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found) - theory.mean_square_tangent(depth, k, d)) < 4 * error
+    assert error < 0.05 * np.mean(found)
+
+
+# --- worst cases and attacks
+
+
+def test_least_score_is_reached_and_never_undercut():
+    rng = np.random.default_rng(8)
+    X, score = rng.uniform(*BOX, (6, 5)), rng.standard_normal(5)
+    least = robustness.least_score(X, score, 3.0, BOX)
+    corners = np.array(np.meshgrid(*[[-3.0, 3.0]] * 5)).reshape(5, -1).T
+    brute = np.min(np.clip(X[:, None] + corners, *BOX) @ score, axis=1)
+    assert np.allclose(least, brute)
+    found = robustness.pgd(lambda A: np.tile(-score, (len(A), 1)), X, 3.0, 20, np.inf, BOX)
+    assert np.allclose(found @ score, least)
+    assert np.allclose(robustness.least_score(X, np.tile(score, (6, 1)), 3.0, BOX), least)
+
+
+def trained():
+    """A small torch classifier of digits, its gradient, and 60 images that it names rightly."""
+    X, y = data.digits()
+    rng = np.random.default_rng(9)
+    model = torch.nn.Sequential(torch.nn.Linear(64, 24), torch.nn.ReLU(), torch.nn.Linear(24, 10)).double()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.from_numpy(0.15 * rng.standard_normal(p.shape)))
+    images, labels = torch.from_numpy(X[:900]), torch.from_numpy(y[:900])
+    for _ in range(60):
+        loss = torch.nn.functional.cross_entropy(model(images / 16), labels)
+        for p, g in zip(model.parameters(), torch.autograd.grad(loss, list(model.parameters())), strict=True):
+            p.data.sub_(0.8 * g)
+    right = np.flatnonzero(model(torch.from_numpy(X[900:]) / 16).argmax(dim=1).numpy() == y[900:])[:60] + 900
+    assert len(right) == 60
+    return model, X[right], y[right]
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    model, X, y = trained()
+
+    def losses(A):
+        return torch.nn.functional.cross_entropy(model(A / 16), torch.from_numpy(y), reduction="none")
+
+    def gradient(A):
+        A = torch.tensor(A, requires_grad=True)
+        return torch.autograd.grad(losses(A).sum(), A)[0].numpy()
+
+    return model, X, y, gradient, lambda A: losses(torch.from_numpy(A)).detach().numpy()
+
+
+@pytest.mark.parametrize("norm_, radius", [(np.inf, 2.0), (2, 8.0)])
+def test_pgd_stays_in_the_ball_and_the_box_and_raises_the_loss(classifier, norm_, radius):
+    model, X, y, gradient, losses = classifier
+    A = robustness.pgd(gradient, X, radius, 15, norm_, BOX)
+    assert (np.linalg.norm(A - X, ord=norm_, axis=1) <= radius * (1 + 1e-12)).all()
+    assert A.min() >= BOX[0] and A.max() <= BOX[1]
+    assert (losses(A) > losses(X)).all()
+    noise = np.clip(X + radius * np.sign(np.random.default_rng(10).standard_normal(X.shape)) / (1 if norm_ == np.inf else 8), *BOX)
+    assert np.mean(losses(A)) > 3 * np.mean(losses(noise))
+    assert (robustness.pgd(gradient, X, 0.0, 3, norm_, BOX) == X).all()
+
+
+def test_the_gradient_is_asked_at_the_projected_image_only(classifier):
+    """The projection is outside the loss: pixels that were clamped inside would hide their gradient."""
+    _, X, _, gradient, _ = classifier
+    asked = []
+
+    def watched(A):
+        asked.append(A.copy())
+        return gradient(A)
+
+    robustness.pgd(watched, X, 5.0, 6, np.inf, BOX)
+    assert all(A.min() >= BOX[0] and A.max() <= BOX[1] and np.abs(A - X).max() <= 5 + 1e-12 for A in asked)
+    assert (asked[0] == X).all() and np.any(gradient(X)[X == 0] != 0)  # also where a pixel sits on the border
+
+
+@pytest.mark.parametrize("norm_, radius", [(np.inf, 1.5), (2, 6.0)])
+def test_pgd_agrees_with_the_adversarial_robustness_toolbox(classifier, norm_, radius):
+    pytest.importorskip("art", reason="the extra adversarial-robustness-toolbox is not installed")
+    from art.attacks.evasion import ProjectedGradientDescentNumpy
+    from art.estimators.classification import PyTorchClassifier
+
+    model, X, y, gradient, _ = classifier
+
+    class Scaled(torch.nn.Module):
+        def forward(self, x):
+            return model(x.double() / 16)
+
+    theirs = PyTorchClassifier(Scaled(), torch.nn.CrossEntropyLoss(), input_shape=(64,), nb_classes=10, clip_values=BOX, device_type="cpu")
+    attack = ProjectedGradientDescentNumpy(theirs, norm=norm_, eps=radius, eps_step=2.5 * radius / 20, max_iter=20, verbose=False)
+    other = attack.generate(X.astype(np.float32), y=np.eye(10)[y])
+    ours = robustness.pgd(gradient, X, radius, 20, norm_, BOX)
+    success, their_success = (np.mean(model(torch.tensor(A).double() / 16).argmax(dim=1).numpy() != y) for A in (ours, other))
+    assert 0.2 < success < 1 and abs(success - their_success) <= 2 / len(y)
+
+
+# --- the decoder of one network
+
+
+@pytest.fixture(scope="module")
+def network():
+    rng = np.random.default_rng(11)
+    return DenseNetwork(30, 6, 140, seed=2).fit(rng.standard_normal(20)), rng.standard_normal((7, 20))
+
+
+def test_velocity_parts_give_the_proper_velocities(network):
+    net, X = network
+    path = net.trajectory(X)
+    p, G = robustness.velocity_parts(net)
+    assert np.allclose(robustness.velocity_and_gradient(p, G, X)[0], (path.sign * np.exp(path.log_abs))[1:], rtol=1e-9)
+    assert abs(p[-1] @ robustness.direction(net)) == pytest.approx(np.linalg.norm(p[-1]))
+
+
+def test_velocity_gradient_against_torch(network):
+    """Autograd through the network's own matrices."""
+    net, X = network
+    _, slope = robustness.velocity_and_gradient(*robustness.velocity_parts(net), X)
+    assert slope.shape == (6, 7, 20)
+    A = torch.tensor(X, requires_grad=True)
+    y, u = A.T, net.training_input
+    for W in net.weights:
+        y, u = W @ y, W @ u / (W @ u).norm()
+    along = u @ y
+    rest = (y - torch.outer(u, along)).norm(dim=0)
+    (by_torch,) = torch.autograd.grad((along / rest).sum(), A)
+    assert np.allclose(slope[-1], by_torch.numpy(), rtol=1e-7, atol=1e-9 * np.abs(by_torch.numpy()).max())
+
+
+# --- a reader's picture
+
+
+def test_standardised():
+    picture = np.random.default_rng(12).uniform(size=(49, 4))
+    whole, columns = data.standardised(picture), data.standardised(picture, columns=True)
+    assert whole.mean() == pytest.approx(0, abs=1e-12) and whole.std() == pytest.approx(1)
+    assert np.allclose(columns.mean(axis=0), 0) and np.allclose(columns.std(axis=0), 1)
+    picture[:, 2] = 0.1
+    assert 0 < picture[:, 2].std() < 1e-15  # rounding, not contrast
+    assert (data.standardised(picture, columns=True)[:, 2] == 0).all()
+    with pytest.raises(ValueError, match="picture: it is constant in every column"):
+        data.standardised(np.tile([0.1, 0.7], (5, 1)), columns=True)
+    with pytest.raises(ValueError, match="picture: it is constant, nothing"):
+        data.standardised(np.full((5, 5), 0.3))
+
+
+def test_a_picture_named_wrongly_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(pipeline.Refused, match="no such file"):
+        pipeline.checked("06_adversarial_to_recognizable", [("image", str(tmp_path / "none.png"))])
+    with pytest.raises(pipeline.Refused, match="strength"):
+        pipeline.checked("06_adversarial_to_recognizable", [("strength", "strong")])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "1", "L", "I;16"])
+def test_pictures_of_any_mode_become_messages(tmp_path, mode):
+    from PIL import Image
+
+    grey = Image.fromarray(np.uint8(np.random.default_rng(13).integers(0, 256, (31, 90))))
+    path = tmp_path / "mine.png"
+    (Image.fromarray(np.uint16(grey) * 200) if mode == "I;16" else grey.convert(mode)).save(path)
+    assert np.abs(data.standardised(data.own_input(path, (50, 50)), columns=True).mean()) < 1e-12

@@ -1,0 +1,270 @@
+"""Other networks: their closed forms against quadrature, brute force and simulation, and the engine against dense matrices."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.stats import kstest, norm
+
+from entanglement import beyond, theory
+from entanglement.pairs import independent_angles, rapidity, simulate
+
+
+def within(values, predicted, errors=4.0):
+    """The mean of independent values agrees with a prediction to `errors` standard errors."""
+    values = np.asarray(values, dtype=float)
+    return abs(values.mean() - predicted) < errors * values.std(ddof=1) / np.sqrt(len(values))
+
+
+def rng(*label):
+    return np.random.default_rng([9, *label])
+
+
+# --- the engine ------------------------------------------------------------------------------------------------------
+
+
+def test_images_have_the_law_of_dense_matrices():
+    F = rng(1).standard_normal((1, 3, 5))
+    drawn = beyond.images(rng(2), np.repeat(F, 4000, axis=0), 2.0)
+    W = rng(3).standard_normal((4000, 5, 5)) * 2 / np.sqrt(5)
+    dense = F @ np.swapaxes(W, 1, 2)
+    assert np.allclose(np.einsum("tik,tjk->ij", drawn, drawn) / 4000 / 4, F[0] @ F[0].T, rtol=0.1, atol=0.15)
+    assert kstest(beyond.angles(np.maximum(drawn, 0)), beyond.angles(np.maximum(dense, 0))).pvalue > 1e-3
+
+
+def test_angles_are_precise_when_small_and_at_both_ends():
+    for theta in (1e-12, 1e-3, 1.0, 3.0, np.pi - 1e-9):
+        assert beyond.angles(beyond.pairs_at(theta, 7, 2)) == pytest.approx(theta, rel=1e-9)
+    pair = rng(4).standard_normal((6, 2, 9))
+    cosine = np.sum(pair[:, 0] * pair[:, 1], axis=1) / np.prod(np.linalg.norm(pair, axis=2), axis=1)
+    assert np.cos(beyond.angles(pair)) == pytest.approx(cosine, abs=1e-14)
+
+
+def test_walk_keeps_the_layers_asked_for():
+    grown = beyond.walk(lambda x: x + 1, 0, 5, measure=lambda x: x)
+    assert list(grown) == [0, 1, 2, 3, 4, 5]
+    assert list(beyond.walk(lambda x: x + 1, 0, 5, measure=lambda x: x, keep=[0, 4])) == [0, 4]
+
+
+def test_effective_rank_counts_equal_singular_values():
+    assert beyond.effective_rank(np.array([[3.0, 3, 3, 0], [1, 0, 0, 0]])) == pytest.approx([3, 1])
+    assert beyond.feature_rank(np.eye(6)[None, :4] * [[5.0], [1], [2], [9]]) == pytest.approx([4])
+
+
+# --- activations -----------------------------------------------------------------------------------------------------
+
+
+def test_relu_gain_against_its_own_layer():
+    logs = np.log(beyond.walk(partial(beyond.relu, rng(5)), beyond.pairs_at(1e-6, 24, 4000), 2, keep=[0, 2]))
+    assert within((logs[0] - logs[1]) / 2, theory.relu_step(24)[0])
+    assert theory.relu_step(10**6)[0] == pytest.approx(1e-6, rel=1e-4)  # 1/width for wide layers
+    brute = [sum(np.log(np.linalg.norm(rng(6, i).standard_normal(m))) for i in range(400)) for m in (11, 12)]
+    assert theory._mean_log_chi(12) - theory._mean_log_chi(11) == pytest.approx((brute[1] - brute[0]) / 400, abs=0.02)
+
+
+def test_relu_typical_angle_in_wide_and_finite_networks():
+    assert theory.relu_typical_angle(1.0, 20, 10**7)[-1] == pytest.approx(theory.relu_angle(1.0, 20), rel=1e-5)
+    logs = np.log(beyond.walk(partial(beyond.relu, rng(7)), beyond.pairs_at(1.0, 48, 600), 60, keep=[60])[0])
+    assert within(logs, np.log(theory.relu_typical_angle(1.0, 60, 48)[-1]))
+
+
+def test_tanh_fixed_point_against_quadrature_and_a_long_network():
+    for scale in (0.7, 1.3, 2.5):
+        q, chi = theory.tanh_fixed_point(scale, 0.3)
+        z = np.linspace(-12, 12, 20_001)
+        t, weight = np.tanh(np.sqrt(q) * z), norm.pdf(z) * (z[1] - z[0])
+        assert q == pytest.approx(scale**2 * (weight @ t**2) + 0.09, rel=1e-7)
+        assert chi == pytest.approx(scale**2 * (weight @ (1 - t**2) ** 2), rel=1e-6)
+        f = np.ones((1, 1, 4000))
+        for _ in range(20):
+            f = beyond.tanh(rng(8), f, scale, 0.3)
+        assert scale**2 * np.mean(f**2) + 0.09 == pytest.approx(q, rel=0.15)
+
+
+@pytest.mark.parametrize("scale", [0.9, 2.5])
+def test_tanh_angle_against_simulation_and_its_slope(scale):
+    q, chi = theory.tanh_fixed_point(scale, 0.3)
+    inputs = beyond.pairs_at(1.0, 1500, 40) * np.sqrt(1500 * (q - 0.09)) / scale
+    runs = beyond.walk(partial(beyond.tanh, rng(9), weight_scale=scale, bias_scale=0.3), inputs, 8, keep=[1, 8])
+    law = theory.tanh_angle(1.0, 8, scale, 0.3)
+    assert law[0] == 1.0 and within(runs[0], law[1]) and within(runs[1], law[8])
+    assert theory.tanh_angle(1e-6, 1, scale, 0.3)[1] / 1e-6 == pytest.approx(np.sqrt(chi), rel=1e-5)
+
+
+# --- batch normalisation ---------------------------------------------------------------------------------------------
+
+
+def test_batch_norm_halves_the_rapidity():
+    for i, theta in enumerate((0.02, 1.2, 2.9)):
+        run = beyond.walk(partial(beyond.batch_normalised, rng(10, i)), beyond.pairs_at(theta, 1200, 60), 2, keep=[1, 2])
+        law = theory.batch_norm_angle(theta, [0, 1, 2])
+        assert law[0] == pytest.approx(theta) and np.arctanh(np.cos(law[2])) == pytest.approx(np.arctanh(np.cos(theta)) / 4)
+        assert all(within(np.arctanh(np.cos(run[j])), np.arctanh(np.cos(law[j + 1])), 5) for j in (0, 1))
+
+
+def test_batch_norm_spread_at_rest():
+    for N, k in ((2, 100), (5, 400)):
+        layer = partial(beyond.batch_normalised, rng(11, N))
+        start = rng(12, N).standard_normal((250, N, k))
+        square = beyond.walk(layer, start, 14, lambda F: np.linalg.svd(F, compute_uv=False) ** 2, keep=[14])[0]
+        assert within(square.var(axis=1) / square.mean(axis=1) ** 2, theory.batch_norm_spread(N, k))
+
+
+def test_centring_takes_one_dimension_off_the_batch():
+    F = beyond.batch_normalised(rng(13), rng(14).standard_normal((3, 4, 50)), centred=True)
+    assert np.abs(F.mean(axis=1)).max() < 1e-12 and np.mean(F**2, axis=1) == pytest.approx(1)
+
+
+# --- attention -------------------------------------------------------------------------------------------------------
+
+
+def test_attention_against_softmax_of_the_same_matrices():
+    tokens = beyond.tokens_at(1.0, 3, 40, 1)
+    mean, rest = beyond.attention(rng(15), tokens, 2.0)
+    same = rng(15)  # draws the same two matrices, one after the other
+    keys, X = beyond.images(same, np.concatenate(tokens, axis=1)), tokens[0] + tokens[1]
+    weights = np.exp(2 * (keys[:, :1] + keys[:, 1:]) @ np.swapaxes(keys[:, :1] + keys[:, 1:], 1, 2))
+    averaged = weights / weights.sum(axis=2, keepdims=True) @ X
+    common = averaged.mean(axis=1, keepdims=True)
+    expected = beyond.images(same, np.concatenate([common, averaged - common], axis=1))
+    assert np.allclose(rest, expected[:, 1:], atol=1e-12) and np.allclose(mean, expected[:, :1], atol=1e-12)
+
+
+@pytest.mark.parametrize("count, skip", [(2, False), (6, False), (2, True)])
+def test_attention_angle_against_simulation(count, skip):
+    tokens = beyond.tokens_at(1.0, count, 3000, 40)
+    runs = beyond.walk(partial(beyond.attention, rng(16, count), sharpness=3.0, skip=skip), tokens, 2, beyond.token_angles)
+    law = theory.attention_angle(1.0, 2, 3.0, count, skip)
+    assert runs[0] == pytest.approx(1.0) and within(np.log(runs[1]), np.log(law[1]), 5) and within(np.log(runs[2]), np.log(law[2]), 5)
+
+
+def test_attention_cubes_small_distances():
+    small = theory.attention_angle(1e-3, 1, 2.0, 5)[1]
+    assert small / theory.attention_angle(5e-4, 1, 2.0, 5)[1] == pytest.approx(8, rel=1e-5)
+    runs = beyond.attention(rng(17), beyond.tokens_at(2e-8, 2, 2000, 30), 4.0)  # far below what float64 sees in a cosine
+    assert within(beyond.residual(runs), 4 * np.sin(1e-8) ** 3, 5)
+
+
+# --- trained linear networks --------------------------------------------------------------------------------------------
+
+
+def test_gradient_against_finite_differences():
+    r = rng(18)
+    weights, X, Y = r.standard_normal((3, 4, 4)), r.standard_normal((4, 2)), r.standard_normal((4, 2))
+
+    def loss(W):
+        return np.sum((beyond.end_to_end(W) @ X - Y) ** 2) / 2
+
+    expected = np.empty_like(weights)
+    for index in np.ndindex(weights.shape):
+        step = np.zeros_like(weights)
+        step[index] = 1e-5
+        expected[index] = (loss(weights + step) - loss(weights - step)) / 2e-5
+    assert np.allclose(beyond.gradient(weights, X, Y), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_mode_time_against_an_ode_solver(depth):
+    def flow(t, s):
+        return depth * s ** (2 - 2 / depth) * (1.5 - s)
+
+    ode = solve_ivp(flow, (0, 30), [0.7**depth], rtol=1e-10, atol=1e-12, dense_output=True)
+    times = theory.mode_time(np.array([0.75, 1.2, 1.49]), depth, 0.7, 1.5)
+    assert ode.sol(times)[0] == pytest.approx([0.75, 1.2, 1.49], rel=1e-7)
+    assert theory.mode_time(0.7**depth, depth, 0.7, 1.5) == pytest.approx(0, abs=1e-14)
+
+
+def test_training_follows_the_balanced_law():
+    before, x = beyond.orthogonal_weights(rng(19), 4, 6, 0.6), np.eye(6)[:, :1]
+    target = 1.3 * beyond.end_to_end(before) @ x / 0.6**4
+    time = float(theory.mode_time(1.2, 4, 0.6, 1.3))
+    after = beyond.descend(before, x, target, time / 100, 100, flow=True)
+    H, other = beyond.end_to_end(after), np.array([[np.cos(0.8)], [np.sin(0.8)], *[[0.0]] * 4])
+    values = np.linalg.svd(H, compute_uv=False)
+    assert values == pytest.approx([1.2, *[0.6**4] * 5], rel=1e-6)
+    assert beyond.effective_rank(values) == pytest.approx(theory.trained_rank(4, 0.6, 6, 1.2), rel=1e-6)
+    theta = beyond.angles(np.stack([H @ x, H @ other], axis=0)[None, ..., 0])[0]
+    assert np.log(np.tan(0.8) / np.tan(theta)) == pytest.approx(theory.trained_gain(4, 0.6, 1.2), rel=1e-6)
+    slow = beyond.descend(before, x, target, time / 4000, 4000)
+    assert np.allclose(slow, after, atol=2e-3) and not np.allclose(slow, before, atol=0.1)
+
+
+def test_drift_is_of_the_order_of_the_rate_and_tells_a_bad_step():
+    weights = rng(20).standard_normal((3, 5, 5)) / 4
+    x, y = np.eye(5)[:, :1], rng(21).standard_normal((5, 1)) / 3
+    small, large = (beyond.drift(weights, beyond.descend(weights, x, y, rate, int(20 / rate))) for rate in (0.01, 0.02))
+    assert large / small == pytest.approx(2, rel=0.1) and beyond.drift(weights, weights) == 0
+    assert beyond.drift(weights, beyond.descend(weights, x, y, 0.05, 400, flow=True)) < 1e-6
+    assert beyond.drift(weights, weights * [[[1.0]], [[1.1]], [[1.0]]]) > 0.01
+
+
+# --- how deep is deep enough -----------------------------------------------------------------------------------------
+
+
+def test_rapidity_of_ordinary_networks_diffuses_on_the_hyperbolic_plane():
+    for time in (0.5, 5.0):
+        depth = round(time * 200)
+        w = simulate(np.pi / 2, 200, depth, trials=1500, seed=[22, depth], keep=[depth])
+        far = np.abs(rapidity(w))[:, 0]
+        for r in (0.5, 1.5, 3.0):
+            share = theory.diffused_rapidity_cdf(r, time)
+            assert abs(np.mean(far <= r) - share) < 4 * np.sqrt(share * (1 - share) / 1500) + 0.005  # width 200 is not infinite
+    assert theory.diffused_rapidity_cdf(40.0, 2.0) == pytest.approx(1, abs=1e-9)
+    assert theory.diffused_rapidity_cdf(1e-3, 1e-2) == pytest.approx(0.01 * np.sqrt(2 / np.pi), rel=1e-2)
+
+
+def test_entangling_time_against_the_diffusion_on_a_grid():
+    """Median of |phi| for d phi = tanh(phi)/2 dt + dW by repeated convolution."""
+    h, dt = 0.05, 0.02
+    x = np.arange(-14, 14 + h / 2, h)
+    step = np.exp(-((x[:, None] - x - dt * np.tanh(x) / 2) ** 2) / (2 * dt)) * h / np.sqrt(2 * np.pi * dt)
+    p = np.where(np.abs(x) < h / 2, 1 / h, 0.0)
+    p = np.linalg.matrix_power(step, round(theory.entangling_time(10.0) / dt)) @ p
+    weight = np.clip((np.arcsinh(10) - np.abs(x)) / h + 0.5, 0, 1)
+    assert (p * weight).sum() * h == pytest.approx(0.5, abs=4e-3)
+
+
+@pytest.mark.parametrize("width, pool", [(64, 64), (48, 96), (1000, 10_000), (40, 4_000_000)])
+def test_depth_to_entangle_is_where_half_of_the_pairs_are_beyond(width, pool):
+    predicted = theory.depth_to_entangle(width, pool)
+    low, trials = int(predicted), 4000 if pool > width else 8000
+    w = simulate(independent_angles(rng(23), trials, width), width, low + 1, pool, trials=trials, seed=24, keep=[low, low + 1])
+    medians = np.median(w.log_abs, axis=0)
+    if pool > width:
+        reached = low + (np.log(10) - medians[0]) / (medians[1] - medians[0])
+        assert reached == pytest.approx(predicted, rel=0.02)
+    else:
+        assert np.mean(w.log_abs[:, 0] >= np.log(10)) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(trials))
+
+
+def test_depth_to_entangle_where_layers_do_not():
+    assert theory.depth_to_entangle(64, 80, "signed") == np.inf
+    assert theory.depth_to_entangle(64, 640) < theory.depth_to_entangle(64, 128) < theory.depth_to_entangle(64)
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: beyond.pairs_at(0.0, 4, 1), "theta: "),
+        (lambda: beyond.pairs_at(1.0, 1, 1), "width: 1"),
+        (lambda: beyond.tokens_at(2.5, 5, 9, 1), "theta: 2.5"),
+        (lambda: beyond.tokens_at(1.0, 1, 9, 1), "count: 1"),
+        (lambda: beyond.walk(None, None, -1), "depth: -1"),
+        (lambda: beyond.descend(np.ones((1, 1, 1)), 1, 1, 0.1, 2.5), "steps: 2.5"),
+        (lambda: theory.relu_step(3), "width: 3"),
+        (lambda: theory.tanh_fixed_point(1.0, 0.0), "bias_scale"),
+        (lambda: theory.attention_angle(2.5, 1, 1.0, 5), "theta: 2.5"),
+        (lambda: theory.batch_norm_spread(1, 5), "count: 1"),
+        (lambda: theory.mode_time(1.5, 2, 0.5, 1.0), "strength: "),
+        (lambda: theory.mode_time(0.9, 2, 1.0, 1.0), "strength: "),
+        (lambda: theory.depth_to_entangle(8, 4), "pool: 4"),
+        (lambda: theory.depth_to_entangle(8, 16, "best"), "rule: 'best'"),
+    ],
+)
+def test_refusals_name_the_argument(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

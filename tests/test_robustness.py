@@ -1,0 +1,171 @@
+"""The certificate against networks of both kinds, and attacks against the certificate."""
+
+import numpy as np
+import pytest
+
+from entanglement import robustness
+from entanglement.dense import DenseNetwork
+from entanglement.lazy import LazyNetwork
+
+NETWORKS = [  # width, depth, pool, rule, input dimension
+    (30, 1, 60, "largest", 20),
+    (30, 3, 60, "largest", 50),
+    (12, 8, None, "none", 30),
+    (16, 40, 64, "largest", 16),
+    (10, 6, 30, "labelled", 8),
+    (10, 5, 40, "signed", 12),
+]
+
+
+def fitted(kind, width, depth, pool, rule, d, seed=3):
+    x = np.random.default_rng(seed).standard_normal(d)
+    labels = np.where(np.arange(width) % 3, 1, -1) if rule == "labelled" else None
+    return kind(width, depth, pool, rule, seed=seed).fit(x, labels), x
+
+
+def side(net, X):
+    return net.proper_velocity(X).sign
+
+
+@pytest.mark.parametrize("kind", [DenseNetwork, LazyNetwork])
+@pytest.mark.parametrize("layer", NETWORKS)
+def test_a_straight_step_flips_just_beyond_the_certificate_and_not_before(kind, layer):
+    net, _ = fitted(kind, *layer)
+    X = 3 * np.random.default_rng(4).standard_normal((200, layer[-1]))
+    r, radius, before = robustness.direction(net), robustness.certificate(net, X), side(net, X)
+    assert np.linalg.norm(r) == pytest.approx(1)
+    towards = -np.sign(X @ r)[:, None] * r
+    assert (side(net, X + (1 + 1e-6) * radius[:, None] * towards) == -before).all()
+    assert (side(net, X + (1 - 1e-6) * radius[:, None] * towards) == before).all()
+
+
+def test_lazy_and_dense_agree_on_the_pull_back():
+    """One answer from two formulas: the lazy network's own matrix, column by column from its features."""
+    net, x = fitted(LazyNetwork, 16, 1, 64, "largest", 9)
+    net.transform(np.eye(9))
+    W = net.frames[0] @ net.triangles[0] @ net.basis.T
+    along = W.T @ net.transform(x[None])[0]
+    assert np.allclose(robustness.direction(net), along / np.linalg.norm(along), atol=1e-12)
+
+
+THREE = [(40, 1, 120), (64, 4, 400), (48, 12, 300)]
+
+
+@pytest.mark.parametrize("layer", THREE)
+def test_no_attack_beats_the_certificate_and_pgd_comes_within_two_percent(layer):
+    width, depth, pool = layer
+    rng = np.random.default_rng(depth)
+    net = DenseNetwork(width, depth, pool, seed=depth).fit(rng.standard_normal(32))
+    X = rng.standard_normal((200, 32))
+    radius, before = robustness.certificate(net, X), side(net, X)
+    for _ in range(20):
+        step = rng.standard_normal(X.shape)
+        step *= (1 - 1e-6) * radius[:, None] / np.linalg.norm(step, axis=1, keepdims=True)
+        assert (side(net, X + step) == before).all()
+    for unit in (True, False):
+        gradient = robustness.side_gradient(net, X, unit)
+        assert (side(net, robustness.pgd(gradient, X, (1 - 1e-6) * radius, steps=40)) == before).all()
+    assert (side(net, robustness.pgd(gradient, X, 1.02 * radius, steps=40)) == -before).all()
+    gradient = robustness.side_gradient(net, X)  # on the cosine its steps overshoot
+    assert (side(net, robustness.pgd(gradient, X, 1.1 * radius, steps=40)) == -before).all()
+
+
+@pytest.mark.parametrize("unit", [True, False])
+def test_side_gradient_is_the_slope_of_the_loss(unit):
+    net, x = fitted(DenseNetwork, 10, 3, 30, "largest", 6)
+    X = np.random.default_rng(5).standard_normal((4, 6))
+    slope = robustness.side_gradient(net, X, unit)(X)
+
+    def loss(X):
+        feature = X
+        for W in net.weights:
+            feature = feature @ W.numpy().T / np.sqrt(len(W))
+        return -side(net, X) * (feature @ net.transform(x[None])[0] / (np.linalg.norm(feature, axis=1) if unit else 1))
+
+    for i, step in enumerate(1e-6 * np.eye(6)):
+        assert np.allclose((loss(X + step) - loss(X - step)) / 2e-6, slope[:, i], rtol=1e-6, atol=1e-9)
+
+
+def test_plain_gradients_fade_with_depth_and_climb_is_their_sum():
+    X = np.random.default_rng(6).standard_normal((100, 20))
+    shares = []
+    for depth in (1, 12):
+        net, _ = fitted(DenseNetwork, 30, depth, 200, "largest", 20)
+        ends = robustness.climb(robustness.side_gradient(net, X), X, 1.0, 20)
+        shares.append(np.mean(side(net, ends) != side(net, X)))
+    assert shares[0] > 0.9 and shares[1] < 0.5
+    assert np.allclose(robustness.climb(lambda moved: np.ones_like(moved), X, 0.5, 3), X + 1.5)
+
+
+@pytest.mark.parametrize("kind", [DenseNetwork, LazyNetwork])
+@pytest.mark.parametrize("layer", NETWORKS)
+def test_directions_end_in_the_direction_and_begin_with_one_layer(kind, layer):
+    net, x = fitted(kind, *layer)
+    r = robustness.directions(net)
+    assert r.shape == (layer[1], layer[-1]) and np.allclose(r[-1], robustness.direction(net), atol=1e-10)
+    first, *_ = [W.numpy() for W in net.weights] if kind is DenseNetwork else [net.frames[0] @ net.triangles[0] @ net.basis.T]
+    along = first.T @ (first @ x)
+    assert np.allclose(r[0], along / np.linalg.norm(along), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [DenseNetwork, LazyNetwork])
+def test_public_directions_are_leading_singular_vectors_and_become_the_direction(kind):
+    net, _ = fitted(kind, 24, 14, 96, "largest", 10)
+    found = robustness.public_directions(net)
+    first = net.weights[0].numpy() if kind is DenseNetwork else net.triangles[0] @ net.basis.T
+    assert abs(found[0] @ np.linalg.svd(first)[2][0]) == pytest.approx(1, abs=1e-6)
+    assert abs(found[-1] @ robustness.direction(net)) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("shared", [0, 1, 3, 5])
+def test_graft_keeps_the_first_layers_and_the_margins_of_the_others(shared):
+    x = np.random.default_rng(7).standard_normal(9)
+    net, other = (DenseNetwork(12, 5, 48, seed=seed).fit(x) for seed in (1, 2))
+    grafted = robustness.graft(net, shared, other)
+    features = [net, other, grafted]
+    for layer in range(1, 6):
+        of_net, of_other, of_graft = (member.transform(x[None], layer) for member in features)
+        assert np.allclose(of_graft, of_net if layer <= shared else of_other, atol=1e-12)
+    own = np.linalg.norm(other.weights[4].numpy() @ other.transform(x[None], 4)[0])
+    assert shared == 5 or np.linalg.norm(grafted.weights[4].numpy() @ grafted.transform(x[None], 4)[0]) == pytest.approx(own)
+    r = robustness.direction(grafted)
+    assert np.allclose(r, robustness.direction(other)) == (shared == 0) and np.allclose(r, robustness.direction(net)) == (shared == 5)
+    assert net.weights is not grafted.weights and len(other.weights) == 5
+
+
+def test_decidability_against_its_definition_and_its_spread():
+    rng = np.random.default_rng(8)
+    runs = []
+    for _ in range(200):
+        shift = 0.3 * rng.standard_normal((30, 1))  # scores of a network have something in common
+        genuine, impostor = shift + rng.standard_normal((2, 30, 20)) + np.array([0, 2])[:, None, None]
+        runs.append(robustness.decidability(genuine, impostor))
+        expected = abs(genuine.mean() - impostor.mean()) / np.sqrt((genuine.var() + impostor.var()) / 2)
+        assert runs[-1][0] == pytest.approx(expected)
+    values, errors = np.transpose(runs)
+    assert errors.mean() == pytest.approx(values.std(), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda net: robustness.direction(DenseNetwork(4, 1)), "net"),
+        (lambda net: robustness.directions(LazyNetwork(4, 1)), "net"),
+        (lambda net: robustness.graft(net, 3, net), "shared"),
+        (lambda net: robustness.graft(net, -1, net), "shared"),
+        (lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 12, "largest", 4)[0]), "other"),
+        (lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 24, "largest", 4, seed=4)[0]), "other"),
+        (lambda net: robustness.graft(net, 1, fitted(LazyNetwork, 6, 2, 24, "largest", 4)[0]), "other"),
+        (lambda net: robustness.side_gradient(DenseNetwork(4, 1), np.ones((2, 4))), "net"),
+        (lambda net: robustness.certificate(net, np.ones((2, 3))), "X"),
+        (lambda net: robustness.pgd(lambda X: X, np.ones((2, 4)), -1.0), "radius"),
+        (lambda net: robustness.pgd(lambda X: X, np.ones((2, 4)), 1.0, norm=1), "norm"),
+        (lambda net: robustness.climb(lambda X: X, np.ones((2, 4)), 1.0, 0), "steps"),
+        (lambda net: robustness.decidability(np.ones((1, 5)), np.ones((1, 5))), "genuine"),
+        (lambda net: robustness.decidability(np.ones((3, 5)), np.ones((3, 4))), "impostor"),
+    ],
+)
+def test_refusals_name_the_argument(call, name):
+    net, _ = fitted(DenseNetwork, 6, 2, 24, "largest", 4)
+    with pytest.raises(ValueError, match=name):
+        call(net)
