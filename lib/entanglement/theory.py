@@ -327,12 +327,6 @@ def loss_cdf(loss, scale):
     return np.where(loss <= 0, 0.0, np.where(loss >= 1, 1.0, inside))[()]  # whatever the scale, infinite too
 
 
-def loss_density(loss, scale):
-    """Density of theta_L/pi in (0, 1): phi(w/scale) pi (1 + w^2)/scale at w = cot(pi loss)."""
-    w = 1 / np.tan(np.pi * np.asarray(loss, dtype=float))
-    return norm.pdf(w / scale) * np.pi * (1 + w**2) / scale
-
-
 def loss_quantile(q, scale):
     """Loss below which a share q of the inputs lies, w_L ~ N(0, scale^2). scale: any shape."""
     return np.arctan2(1, -scale * special.ndtri(q)) / np.pi
@@ -352,11 +346,6 @@ def bits_left(scale, resolution):
     """Entropy in bits of the loss read at a fixed resolution: [0, 1] cut into `resolution` equal bins. 1 bit in the deep limit."""
     share = shares_within(np.linspace(0, 1, check_count("resolution", resolution) + 1), scale)
     return float(special.entr(share).sum() / np.log(2))
-
-
-def float_horizon(gain):
-    """Layers after |w| = 1 at which a float64 cosine is exactly 1, for a rapidity gain in nats per layer: 26.5 ln 2 / gain."""
-    return 26.5 * np.log(2) / gain
 
 
 # --- gradient descent on one sample (E3, E4) -------------------------------------------------------------------------
