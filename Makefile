@@ -7,7 +7,9 @@ TARGETS := all test quick run lab bench sweep verify html test-browser refresh l
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := all
 
-JOBS := $(shell getconf _NPROCESSORS_ONLN)
+# As many as there are processors; a hub such as Binder lends fewer than the machine has, and says so.
+JOBS := $(if $(CPU_LIMIT),$(or $(filter-out 0,$(basename $(CPU_LIMIT))),1),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
+export PYTEST_XDIST_AUTO_NUM_WORKERS := $(JOBS)
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
 endif
@@ -31,7 +33,8 @@ PIPELINE := $(PYTHON) -m entanglement.pipeline
 
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
 # What figures depend on: all of the library but the rooms that no notebook imports.
-LIBRARY := $(filter-out %/pipeline.py %/bench.py %/pages.py %/verify.py %/sweep.py, $(wildcard lib/entanglement/*.py))
+LIBRARY := $(filter-out $(addprefix %/,bench.py pages.py phase.py pipeline.py refresh.py sweep.py verify.py), \
+    $(wildcard lib/entanglement/*.py lib/entanglement/theory/*.py))
 
 all: figures/claims.json build/claims.txt ## every figure and claims.json, from the notebooks; reruns only what changed (default)
 	@cat build/claims.txt
@@ -69,7 +72,7 @@ bench: $(ENVIRONMENT) ## what the library's shortcuts gain, into build/bench.jso
 	@$(PYTHON) -m entanglement.bench
 
 sweep: $(ENVIRONMENT) ## the phase diagram at full size, resumable: make sweep [SCHEDULER=tcp://127.0.0.1:8786] [RETRY=1]
-	@$(PYTHON) -m entanglement.sweep --jobs $(JOBS) $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(RETRY),--retry)
+	@$(PYTHON) -m entanglement.phase --jobs $(JOBS) $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(RETRY),--retry)
 
 verify: $(ENVIRONMENT) ## rerun everything in a clean copy and compare it, line by line, with what is stored
 	@$(PYTHON) -m entanglement.verify
@@ -83,9 +86,9 @@ test-browser: html ## a reader's session in headless Chromium (Debian: apt-get i
 
 refresh: $(NOTEBOOKS:%=refresh-%) ## for authors: rewrite the stored outputs of the notebooks, the figures and README's tables
 	@$(MAKE) --no-print-directory all
-	@$(PIPELINE) tables
+	@$(PYTHON) -m entanglement.refresh
 refresh-%: $(ENVIRONMENT)
-	@$(PIPELINE) refresh $*
+	@$(PYTHON) -m entanglement.refresh $*
 
 lint: $(ENVIRONMENT) ## style and spelling
 	@$(PYTHON) -m ruff check

@@ -23,6 +23,11 @@ from entanglement import pipeline
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
 SCREENSHOTS = pipeline.BUILD / "browser"
 MINUTE = 60_000  # milliseconds
+SETTINGS = {  # every cell in the page, not only those in view; no file written or question asked behind the reader's back
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "docmanager-extension/plugin": {"autosave": False},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +35,16 @@ def browser():
     assert CHROMIUM, "Chromium is not installed (Debian and Ubuntu: apt-get install chromium)"
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=quiet)
         yield chromium
         chromium.close()
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory):
+@pytest.fixture
+def lab(tmp_path):
     """(address, folder, token) of a JupyterLab of its own: settings, kernels and notebooks in a temporary folder, gone afterwards."""
-    folder = tmp_path_factory.mktemp("lab")
+    folder = tmp_path
     shutil.copytree(pipeline.NOTEBOOKS, folder / "notebooks")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -46,6 +52,10 @@ def lab(tmp_path_factory):
     token = secrets.token_hex(16)
     private = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     private |= {f"JUPYTERLAB_{name}_DIR": str(folder / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
+    for plugin, settings in SETTINGS.items():
+        path = folder / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings), encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if key != "ENTANGLEMENT_OUT"} | pipeline.ENVIRONMENT | private
     options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder / 'notebooks'}", "--LabApp.expose_app_in_browser=True"]
@@ -89,13 +99,18 @@ def run_all(page, lab, stem):
     saved = folder / f"{stem}.ipynb"
     before = saved.stat().st_mtime_ns
     page.goto(f"{address}/lab/tree/{stem}.ipynb?token={token}")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    page.wait_for_function("document.querySelector('.jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]')")
-    page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
-    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function(f"window.jupyterapp?.shell.currentWidget?.context?.path === '{stem}.ipynb'")
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.info.then(() => true)")  # it has answered
+    command(page, "notebook:run-all-cells")
+    command(page, "docmanager:save")
     wait_for(lambda: saved.stat().st_mtime_ns > before)
     return json.loads(saved.read_text(encoding="utf-8"))
+
+
+def command(page, name):
+    """Run a command of JupyterLab and wait for its end, no longer than the page's time limit."""
+    page.evaluate("name => { window.ended = jupyterapp.commands.execute(name).then(() => 'well', String); }", name)
+    assert page.wait_for_function("window.ended").json_value() == "well"
 
 
 def assert_ran(book, stem):

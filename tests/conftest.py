@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -39,6 +40,10 @@ class Published(pytest.Item):
         assert sorted(made) == pipeline.listed_figures(stem)
         for name, path in made.items():
             assert verify.file_outcome(pipeline.FIGURES / name, path) != verify.DIFFERENT, f"figures/{name} is not what its notebook makes"
+        status = Path(f"/proc/{self.parent.kernel.km.provisioner.pid}/status")  # of its kernel; Linux
+        if status.exists():
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**20
+            assert peak < 1, f"{self.path.name} took {peak:.2f} GiB of memory, more than the 1 GiB that a small session has to spare"
 
     def reportinfo(self):
         return self.path, 0, f"{self.path.name}: figures/ holds what it makes"

@@ -144,3 +144,10 @@ def test_a_share_has_at_least_the_binomial_error():
     assert check["stderr"] == pytest.approx(np.sqrt(0.99 * 0.01 / 1000), rel=1e-5) and check["holds"]
     assert not claims.check_share("s", [1.0] * 40, 0.9, 25)["holds"]
     assert claims.check_share("s", [0.4, 0.6] * 20, 0.5, 10**6)["stderr"] == pytest.approx(0.1 / np.sqrt(39), rel=1e-5)
+
+
+def test_agreement_counts_predictions_and_measures_their_deviations():
+    checks = [claims.check(f"number {z}", 5 + z * 0.1, 5, 0.1) for z in (-1, 1, 2, -5)] + [claims.check("identity", 1.0, 1.0)]
+    text = claims.agreement([dict(checks=checks)])
+    assert text.startswith("4 of 5 predictions hold. 4 of them are statistical")
+    assert f"{np.sqrt(31 / 4):.2f} standard errors (1 by chance) and a maximum of 5.0" in text and "The other 1 are" in text

@@ -1,5 +1,6 @@
 """One list of packages, three files: pyproject.toml (ranges), constraints.txt (exact, for pip), environment.yml (exact, for conda)."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -10,7 +11,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from entanglement import pipeline
+from entanglement import pipeline, refresh
 
 CONDA_NAMES = {"torch": "pytorch-cpu"}
 CONDA_ONLY = {"python": "3.11", "make": None, "pip": None}
@@ -86,6 +87,29 @@ def test_every_target_of_the_makefile_is_in_its_help():
     assert {"all", "test", "quick", "run", "lab", "bench", "refresh", "lint", "clean", "help"} <= set(targets)
     text = subprocess.run(["make", "help"], cwd=pipeline.ROOT, capture_output=True, text=True, check=True).stdout
     assert set(targets) == set(re.findall(r"^  make ([\w-]+)", text, re.M))
+
+
+def test_binder_builds_from_environment_yml():
+    """The rules of repo2docker: what would take precedence is absent, Python is asked for just so, and pip adds only this library."""
+    rivals = ["binder", ".binder", "Dockerfile", "Pipfile", "Pipfile.lock", "requirements.txt", "setup.py", "runtime.txt", "Project.toml"]
+    assert [name for name in rivals if (pipeline.ROOT / name).exists()] == []
+    assert "python=3.11" in CONDA["dependencies"] and "prefix" not in CONDA
+    (by_pip,) = (entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict))
+    assert by_pip == ["-e ./lib"]
+    assert {"jupyterlab", "ipywidgets", "make"} <= set(conda_packages())
+
+
+@pytest.mark.parametrize("limit, jobs", [("1.0", "1"), ("0.5", "1"), ("3", "3")])
+def test_make_runs_no_more_jobs_than_a_hub_lends_processors(limit, jobs):
+    call = subprocess.run(
+        ["make", "-pn", "help"], cwd=pipeline.ROOT, capture_output=True, text=True, env={**os.environ, "CPU_LIMIT": limit}
+    )
+    assert re.search(r"^JOBS := (.*)$", call.stdout, re.M)[1] == jobs
+
+
+def test_the_binder_link_is_made_from_one_variable(monkeypatch):
+    monkeypatch.setattr(refresh, "REPOSITORY", "someone/something")
+    assert "https://mybinder.org/v2/gh/someone/something/HEAD?labpath=notebooks/00_overview.ipynb" in refresh.binder([])
 
 
 def test_no_address_of_an_index_or_of_a_machine_is_written_down():

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from entanglement import claims, pipeline, verify
+from entanglement import claims, pipeline, refresh, verify
 
 STEMS = pipeline.stems()
 NBVAL_IGNORED = set()  # (stem, cell number) of cells whose outputs may differ from run to run
@@ -78,6 +78,16 @@ def test_parameters_are_typed(stem):
 
 
 @books
+def test_every_parameter_can_be_set(stem):
+    """papermill passes over a line with a second equals sign, were it in a comment; its parameter can then not be set."""
+    from papermill import inspect_notebook
+
+    (cell,) = [cell for cell in code(stem) if "parameters" in cell["metadata"].get("tags", [])]
+    names = {line.target.id for line in ast.parse(source(cell)).body}
+    assert set(inspect_notebook(str(pipeline.NOTEBOOKS / f"{stem}.ipynb"))) == names
+
+
+@books
 def test_is_small(stem):
     assert (pipeline.NOTEBOOKS / f"{stem}.ipynb").stat().st_size < MAX_BYTES
     for number, cell in enumerate(code(stem), start=1):
@@ -110,7 +120,7 @@ def test_pictures_shown_are_those_of_figures(stem):
 @books
 def test_records_claims(stem):
     """All but the overview, which shows those of the others."""
-    assert f"{stem}.ipynb" == pipeline.OVERVIEW or any(entry["notebook"] == stem for entry in committed_claims())
+    assert f"{stem}.ipynb" == refresh.OVERVIEW or any(entry["notebook"] == stem for entry in committed_claims())
 
 
 def test_figures_holds_nothing_else():
@@ -144,5 +154,5 @@ def test_claims_are_written_as_the_pipeline_writes_them():
 
 def test_tables_are_current():
     """Those of README and of notebook 00."""
-    for path, text in pipeline.generated():
+    for path, text in refresh.generated():
         assert path.read_text(encoding="utf-8") == text, path.name

@@ -223,6 +223,8 @@ def test_a_million_layers_and_a_million_units():
         (dict(depth=-1), "depth: -1"),
         (dict(depth=1.5), "depth: 1.5"),
         (dict(trials=0), "trials: 0"),
+        (dict(seed=-1), "seed: -1"),
+        (dict(seed="x"), "seed: 'x'"),
         *((dict(keep=keep), "keep: ") for keep in ([], [6], [-1], [2, 1], [1, 1], [[1]], [0.5], 3, np.array([3, 1], np.uint64))),
     ],
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from entanglement import claims, pipeline
+from entanglement import claims, pipeline, refresh
 
 PARAMETERS = 'width: int = 4\nscale: float = 1.0\nseed: int = 0\nquick: bool = False\nsample: "path" = ""'
 PLAIN = """import os, time
@@ -20,6 +20,7 @@ from pathlib import Path
 from entanglement import claims
 out = claims.output_dir()
 start = time.time()
+claims.write_whole(out / "started", b"")
 time.sleep(float(os.environ.get("TEST_SLEEP", 0)))
 if os.environ.get("TEST_TIMES"):
     Path(os.environ["TEST_TIMES"], "{stem}").write_text(f"{{start}} {{time.time()}}")
@@ -41,7 +42,7 @@ for name, content in [("square.png", buffer.getvalue()), ("square.pdf", b"pdf"),
 display({{"image/png": buffer.getvalue(), "text/plain": "square"}}, raw=True, metadata={{"image/png": {{"alt": "square"}}}})
 print("width", width)
 claims.record("{number}-it", "it does", "holds", "why", [claims.check("one", 1.23{number}5, 1, tolerance=0.5)], notebook="{stem}")"""
-MARKERS = "".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in pipeline.README_PARTS)
+MARKERS = "".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in refresh.README_PARTS)
 README = f"before\n{MARKERS}after\n"
 PUBLISHED = ["01_bytes.png", "01_table.csv"]
 
@@ -200,6 +201,7 @@ class TestRun:
             ("-p breadth 4", ["'breadth'", "'4'", "width (int)", "sample (path)"]),
             ("-p width 6.5", ["'width'", "'6.5'", "int"]),
             ("-p scale big", ["'scale'", "'big'", "float"]),
+            ("-p seed -1", ["'seed'", "'-1'", "less than 0"]),
             ("-p quick maybe", ["'quick'", "'maybe'", "bool"]),
             ("-p sample nowhere.txt", ["'sample'", "'nowhere.txt'", "no such file"]),
             ("--publish -p width 5", ["--publish"]),
@@ -253,7 +255,7 @@ class TestSurvives:
     def test_a_signal_in_the_middle(self, project, number):
         times = project.root / "build" / "tmp"
         process = project.start("make", TEST_SLEEP="60")
-        wait_for(lambda: any(times.glob("*/01_one.ipynb")))
+        wait_for(lambda: any(times.glob("*/started")))
         time.sleep(0.5)
         os.killpg(process.pid, number)
         _, err = process.communicate(timeout=30)
@@ -268,7 +270,7 @@ class TestSurvives:
         """Before each of its renames: figures are the old or the new ones, whole; the next make ends with the right ones."""
         publish = f"""
 import os, signal
-from entanglement import claims, pipeline
+from entanglement import claims, pipeline, refresh
 left, real = {moves}, pipeline.move
 def move(source, target):
     global left
@@ -308,7 +310,7 @@ class TestStored:
         assert book["metadata"]["companion"]["figures"] == ["01_square.csv", "01_square.pdf", "01_square.png"]
         assert [cell["execution_count"] for cell in book["cells"]] == [1, 2]
         entries = claims.load(project.root / "figures" / "claims.json")
-        assert (project.root / "README.md").read_text() == pipeline.filled(README, entries, pipeline.README_PARTS) != README
+        assert (project.root / "README.md").read_text() == refresh.filled(README, entries, refresh.README_PARTS) != README
 
     def test_a_second_refresh_changes_nothing(self, project):
         def everything():
@@ -362,10 +364,11 @@ class TestReadme:
 
     def test_only_what_is_between_the_markers_changes(self):
         text = README.replace("<!-- claims:end", "STALE\n<!-- claims:end")
-        new = pipeline.filled(text, self.ENTRIES, pipeline.README_PARTS)
-        assert new.startswith(f"before\n<!-- claims:begin -->\n{claims.markdown(self.ENTRIES)}\n<!-- claims:end -->\n")
+        new = refresh.filled(text, self.ENTRIES, refresh.README_PARTS)
+        assert new.startswith(f"before\n<!-- agreement:begin -->\n{claims.agreement(self.ENTRIES)}\n<!-- agreement:end -->\n")
+        assert f"\n<!-- claims:begin -->\n{claims.markdown(self.ENTRIES)}\n<!-- claims:end -->\n" in new
         assert new.endswith("<!-- binder:end -->\nafter\n") and "STALE" not in new
-        assert pipeline.filled(new, self.ENTRIES, pipeline.README_PARTS) == new
+        assert refresh.filled(new, self.ENTRIES, refresh.README_PARTS) == new
 
     @pytest.mark.parametrize(
         "text",
@@ -379,7 +382,7 @@ class TestReadme:
     )
     def test_wrong_markers_are_refused(self, text):
         with pytest.raises(ValueError, match="markers"):
-            pipeline.filled(text, self.ENTRIES, pipeline.README_PARTS)
+            refresh.filled(text, self.ENTRIES, refresh.README_PARTS)
 
 
 def wait_for(condition, seconds=30):

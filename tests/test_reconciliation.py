@@ -283,3 +283,11 @@ def test_one_wrong_bit_leaves_nothing_of_the_pad(enrolled):
 def test_a_key_with_too_few_coordinates_is_refused():
     with pytest.raises(ValueError, match="x: 10 coordinates"):
         enrol(np.random.default_rng(19), np.ones(10), bch(15, 2))
+
+
+def test_copies_too_short_and_signs_for_bits_are_refused(enrolled):
+    key, bits, helper, code = enrolled
+    with pytest.raises(ValueError, match="X: 20 columns"):
+        recover(key[None, :20], helper, code)
+    with pytest.raises(ValueError, match="bits: of type float64"):
+        stream(np.where(bits, 1.0, -1.0), 16)

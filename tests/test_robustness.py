@@ -151,6 +151,8 @@ def test_decidability_against_its_definition_and_its_spread():
     [
         (lambda net: robustness.direction(DenseNetwork(4, 1)), "net"),
         (lambda net: robustness.directions(LazyNetwork(4, 1)), "net"),
+        (lambda net: robustness.velocity_parts(LazyNetwork(4, 1)), "net"),
+        (lambda net: robustness.pgd(lambda X: X, np.full((2, 4), 3.0), 0.1, limits=(0, 1)), "X: 3"),
         (lambda net: robustness.graft(net, 3, net), "shared"),
         (lambda net: robustness.graft(net, -1, net), "shared"),
         (lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 12, "largest", 4)[0]), "other"),

@@ -129,7 +129,7 @@ def test_klein_chord_is_a_stretch_along_the_training_feature(second_moment):
         (lambda: spacetime.event(1.0, 2.0), "shapes"),
         (lambda: spacetime.event([1, np.nan], [1, 2]), "x: holds nan"),
         (lambda: spacetime.event([1, 2], [1, np.inf]), "y: holds inf"),
-        (lambda: spacetime.lorentz(np.eye(3)), "S: "),
+        (lambda: spacetime.lorentz(np.eye(3)), "Q: "),
         (lambda: spacetime.lorentz([[2, 0], [0, 1]]), "determinant 1"),
         (lambda: spacetime.raw_features(np.random.default_rng(0), np.ones((2, 2, 3)), 2, 4, 1), "inputs: shape"),
         (lambda: spacetime.raw_features(np.random.default_rng(0), np.ones((2, 2, 3)), 3, 2, 1), "pool: 2"),

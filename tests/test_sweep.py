@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from entanglement import claims, pairs, sweep, theory
+from entanglement import claims, pairs, phase, sweep, theory
 
 GRID = dict(b=["x", "y"], a=[2, 1, 10, 0.5])
 KILL = signal.SIGKILL
@@ -285,16 +285,16 @@ def test_a_signal_in_the_middle(tmp_path, number, jobs):
 
 def test_depth_of_the_phase_diagram_against_its_law_and_in_one_stretch(monkeypatch):
     width, ratio = 2000, 1.2  # wide: w is normal, of scale velocity_scale, and its median 0.6745 of that
-    depths = [sweep.entangling_depth(width, ratio, seed)["depth"] for seed in range(20)]
+    depths = [phase.entangling_depth(width, ratio, seed)["depth"] for seed in range(20)]
     gain = theory.rapidity_gain(width, 2400, "largest")
     log_median = np.log(theory.velocity_scale(np.arange(100), gain, width, width) * 0.67449)
-    want = np.interp(np.log(sweep.ENTANGLED), log_median, np.arange(100)) + 0.5  # on average, the next whole layer
+    want = np.interp(np.log(theory.ENTANGLED), log_median, np.arange(100)) + 0.5  # on average, the next whole layer
     mean, stderr = claims.mean_error(depths)
     assert abs(mean - want) < 4 * max(stderr, 1 / np.sqrt(12 * 20))
 
-    monkeypatch.setattr(sweep, "LAYERS", 16)
-    short = np.array([sweep.entangling_depth(20, 1, seed)["depth"] for seed in range(20)])
-    monkeypatch.setattr(sweep, "PAIRS", 100)
+    monkeypatch.setattr(phase, "LAYERS", 16)
+    short = np.array([phase.entangling_depth(20, 1, seed)["depth"] for seed in range(20)])
+    monkeypatch.setattr(phase, "PAIRS", 100)
     whole = []
     for seed in range(80):
         theta = pairs.independent_angles(np.random.default_rng(seed), 400, 20)
@@ -306,14 +306,14 @@ def test_depth_of_the_phase_diagram_against_its_law_and_in_one_stretch(monkeypat
 
 def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ENTANGLEMENT_OUT", str(tmp_path / "local"))
-    monkeypatch.setattr(sweep, "GRID", dict(width=[2, 50], ratio=[1.5, 10]))
+    monkeypatch.setattr(phase, "GRID", dict(width=[2, 50], ratio=[1.5, 10]))
     for _ in range(2):
-        sweep.main(["--jobs", "1"])
+        phase.main(["--jobs", "1"])
         assert capsys.readouterr().out.startswith("4 points, 0 with an error: ")
     assert (tmp_path / "sweep" / "phase.csv").read_text().splitlines()[0] == "ratio,width,depth,pool,error"
-    monkeypatch.setattr(sweep, "GRID", dict(width=[2], ratio=[1.5]))
+    monkeypatch.setattr(phase, "GRID", dict(width=[2], ratio=[1.5]))
     with pytest.raises(SystemExit, match="sweep: path: .* holds a sweep of another grid"):
-        sweep.main(["--jobs", "1"])
+        phase.main(["--jobs", "1"])
 
 
 # ---- dask: an extra

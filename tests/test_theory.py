@@ -336,6 +336,17 @@ def test_angles_outside_are_refused_by_name(theta):
         (lambda: theory.correlated_probability(1.0, 2.0), "width: None"),
         (lambda: theory.training_cosine(2.0, 8, 1), "input_dim: 1"),
         (lambda: theory.bit_flip_probability(1.0, 4, 10, "labelled"), "pool: 10"),
+        (lambda: theory.loss_cdf(0.3, -1.0), "scale: -1"),
+        (lambda: theory.noise_scale([3, -1], 0.1, 8), "depth: -1"),
+        (lambda: theory.noise_scale(np.nan, 0.1, 8), "depth: nan"),
+        (lambda: theory.log_norm_quantile(64, 64), "pool: 64"),
+        (lambda: theory.log_growth_variance(16, 64), "width: 16"),
+        (lambda: theory.shared_cosine(5, 3, 64, 64, 128), "shared: 5"),
+        (lambda: theory.random_step_success(-2, 64), "step: -2"),
+        (lambda: theory.leading_cosine(np.nan, 1.0), "second_moment: nan"),
+        (lambda: theory.mean_square_tangent(3, 64, 1), "input_dim: 1"),
+        (lambda: theory.folded_error(3, 64, 128, spread=-1.0), "spread: -1"),
+        (lambda: theory.mean_cosine([4.0], [1.0]), "theta: 4"),
     ],
 )
 def test_other_arguments_are_refused_by_name(call, message):

@@ -88,10 +88,9 @@ def tanh(rng, features, weight_scale, bias_scale):
     return np.tanh(images(rng, features, weight_scale) + bias)
 
 
-def batch_normalised(rng, features, centred=False):
-    """A random layer whose units are scaled to unit mean square over the N inputs of the batch, less their mean if `centred`."""
+def batch_normalised(rng, features):
+    """A random layer whose units are scaled to unit mean square over the N inputs of the batch; the mean is left in."""
     h = images(rng, features)
-    h = h - h.mean(axis=1, keepdims=True) if centred else h
     return h / np.sqrt(np.mean(h**2, axis=1, keepdims=True))
 
 

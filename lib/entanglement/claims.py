@@ -124,7 +124,7 @@ def load(path):
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
         return [Claim({key: entry[key] for key in Claim.KEYS}) for entry in entries]
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (OSError, json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"path: {str(path)!r} is not a claims file ({error})") from error
 
 
@@ -174,6 +174,23 @@ def markdown(claims):
         rows = [_row(claim) for claim in claims if claim["notebook"].startswith(number)] or ["not tested here yet | |"]
         lines += [f"| {sentence if first else ''} | {row} |" for first, row in zip([True] + [False] * len(rows), rows)]
     return "\n".join(lines)
+
+
+def agreement(claims):
+    """A sentence for README on all predictions: how many hold, and how far those with a standard error are from what was measured."""
+    checks = [c for claim in claims for c in claim["checks"]]
+    own = [c for c in checks if c["stderr"]]
+    common = [c for c in own if math.isclose(c["tolerance"], STANDARD_ERRORS * c["stderr"], rel_tol=1e-4)]
+    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in common]
+    good = sum(c["holds"] for c in checks)
+    deviations = ""
+    if z:
+        rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
+        deviations = f" Their deviations have a root mean square of {rms:.2f} standard errors (1 by chance) and a maximum of {most:.1f}."
+    return (
+        f"{good} of {len(checks)} predictions hold. {len(z)} of them are statistical.{deviations} The other {len(checks) - len(z)} are "
+        "identities, bounds or slopes whose tolerance stands beside them in the notebook."
+    )
 
 
 def overview(claims):

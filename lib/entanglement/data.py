@@ -57,8 +57,10 @@ def faces(shape=(25, 25)):
 def standardised(picture, columns=False):
     """A picture (rows, columns) with mean 0 and variance 1, as a whole or column by column; a constant column becomes 0.
 
-    ValueError for a picture of which nothing is left.
+    ValueError for a picture of which nothing is left, or that holds NaN.
     """
+    if not np.isfinite(picture).all():
+        raise ValueError("picture: holds NaN or inf, want finite numbers")
     axis = 0 if columns else None
     centred = picture - picture.mean(axis=axis)
     deviation = centred.std(axis=axis)

@@ -68,6 +68,7 @@ class DenseNetwork(Network):
 
     def pull_back(self):
         """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit feature."""
+        self._fitted("net")
         v = torch.from_numpy(self.transform(self.training_input.numpy()[None])[0])
         for W in reversed(self.weights):
             v = W.T @ v

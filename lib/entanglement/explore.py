@@ -12,9 +12,9 @@ from entanglement.pairs import rapidity, simulate, velocity
 from entanglement.selection import margins
 
 WIDTHS = (64, 144, 256, 576, 1024, 2500)  # squares: one hash bit a pixel
-START = dict(width=1024, ratio=10.0, depth=6, degrees=89)  # the sliders' first setting
+START = dict(width=1024, ratio=10**0.5, depth=8, degrees=89)  # the sliders' first setting
 PAIRS = 24  # trajectories drawn
-DEEPEST = 40  # layers
+DEEPEST = 30  # layers
 REACH = 12  # rapidity shown, nats
 SCREEN_DPI = 80  # of the live picture; stored figures are finer
 
@@ -25,6 +25,8 @@ def follow(width, ratio, depth, degrees, seed=1):
     width: one of WIDTHS; ratio: n/k, at least 1; degrees: the starting angle of every pair, in (0, 180). A picture is masked by the
     training input's hash bits and read with those of the first pair's other input: a pixel is right where the two bits agree.
     """
+    if width not in WIDTHS:
+        raise ValueError(f"width: {width!r} is not one of {WIDTHS}")
     pool = round(width * ratio)
     theta, gain = np.radians(degrees), theory.rapidity_gain(width, pool, "largest")
     pairs = simulate(theta, width, depth, pool, trials=PAIRS, seed=[seed, 1])

@@ -20,7 +20,8 @@ DEPENDENT = 1e-14  # an input this close to the span of earlier ones, relative t
 class Network:
     """What both networks share: the arguments, their checks and the answers at the last layer.
 
-    width k, depth L, pool n (None: an ordinary layer whatever the rule), rule: see entanglement.selection.
+    width k, depth L, pool n (None: an ordinary layer whatever the rule), rule: one of theory.RULES; seed: a whole number of 0 or more.
+    `labels` of fit are used by the rule `labelled` alone.
     """
 
     def __init__(self, width, depth, pool=None, rule="largest", seed=0):
@@ -46,9 +47,12 @@ class Network:
         return unit
 
     def _inputs(self, X):
-        if self.input_dim is None:
-            raise ValueError("X: the network has no training input yet, call fit(x) first")
+        self._fitted("X")
         return _unit_rows(check_inputs("X", X, self.input_dim))
+
+    def _fitted(self, name):
+        if self.input_dim is None:
+            raise ValueError(f"{name}: the network has no training input yet, call fit(x) first")
 
     def _layer(self, layer):
         layer = self.depth if layer is None else check_count("layer", layer)
@@ -124,6 +128,7 @@ class LazyNetwork(Network):
 
     def pull_back(self):
         """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit feature; samples all d directions."""
+        self._fitted("net")
         self._place(self._inputs(np.eye(self.input_dim)))
         v = np.ones(1)  # u_L is the first column of the last frame
         for T in reversed(self.triangles):

@@ -45,14 +45,15 @@ def rapidity(velocity):
 
 def independent_angles(rng, trials, input_dim):
     """Angles (trials,) in radians of independent Gaussian inputs in R^d: their w_0 is Student t_{d-1} / sqrt(d-1)."""
-    return np.arctan2(np.sqrt(rng.chisquare(input_dim - 1, trials)), rng.standard_normal(trials))
+    freedom = check_count("input_dim", input_dim, 2) - 1
+    return np.arctan2(np.sqrt(rng.chisquare(freedom, trials)), rng.standard_normal(trials))
 
 
 def accumulate(start, A, B, z):
     """Proper velocities after each of the layers given by A, B > 0 and z, all of shape (layers, ...).
 
     start: a Velocity of shape (...), or broadcastable to it. Returns a Velocity of shape (layers, ...).
-    Within a block w_l = Lambda_l (w_0 + S_l), theory.md's cumulative form; blocks are short, so Lambda cannot overflow.
+    Within a block w_l = Lambda_l (w_0 + S_l), the cumulative form of notebook 01, section 2; blocks are short, so Lambda cannot overflow.
     """
     log_ratio = np.log(A / B)
     log_abs, sign = np.empty(A.shape), np.empty(A.shape)
@@ -84,7 +85,7 @@ def simulate(theta, width, depth, pool=None, rule="largest", trials=1, seed=0, k
     state = velocity(np.broadcast_to(theta, trials), opposite)
     kept = Velocity(np.empty((len(keep), trials)), np.empty((len(keep), trials)))
     _store(kept, keep, 0, Velocity(*(part[None] for part in state)))
-    from_margins, from_chi, from_normal = np.random.default_rng(seed).spawn(3)
+    from_margins, from_chi, from_normal = _generator(seed).spawn(3)
     step = int(np.clip(DRAWN // trials, 1, BLOCK))
     for first in range(0, depth, step):
         shape = (min(step, depth - first), trials)
@@ -107,7 +108,7 @@ def directions(width, depth, pool=None, rule="largest", inputs=2, trials=1, seed
     depth, inputs, trials = check_count("depth", depth), check_count("inputs", inputs, 2), check_count("trials", trials)
     if inputs > width:
         raise ValueError(f"inputs: {inputs} is more than width {width}")
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     row = np.zeros((inputs, trials))
     row[0] = 1
     for _ in range(depth):
@@ -117,6 +118,13 @@ def directions(width, depth, pool=None, rule="largest", inputs=2, trials=1, seed
         row[0] *= margin_norms(rng, width, pool, rule, trials)
         row /= np.linalg.norm(row, axis=0)
     return row.T
+
+
+def _generator(seed):
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"seed: {seed!r} is none for NumPy's default_rng ({error})") from error
 
 
 def _store(kept, keep, first, path):

@@ -1,4 +1,4 @@
-"""How a notebook is run: parameters checked, in a temporary place, then published; claims merged; stored outputs refreshed.
+"""How a notebook is run: parameters checked, in a temporary place, then published; claims merged.
 
 `python -m entanglement.pipeline run 01 -p width 64` works without make. The Makefile is the only caller of the rest.
 Whatever it replaces, it replaces by a rename within the checkout: whole or not at all, however it is interrupted.
@@ -7,6 +7,7 @@ Whatever it replaces, it replaces by a rename within the checkout: whole or not 
 import argparse
 import fcntl
 import json
+import logging
 import os
 import re
 import shutil
@@ -36,19 +37,6 @@ ENVIRONMENT = dict(
     JUPYTER_PREFER_ENV_PATH="1",
     PYTHONPATH=str(LIB),
 )
-REPOSITORY = ""  # "owner/name" on GitHub, once this has a public address; README's Binder link is made from it
-
-
-def binder(entries):
-    """README's Binder link, or in its place why there is none."""
-    if not REPOSITORY:
-        return "* **On Binder**: no link yet: this copy has no public address (`REPOSITORY` in `lib/entanglement/pipeline.py` is empty)."
-    return f"* **On Binder**: [open a session](https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?labpath=notebooks/{stems()[0]}.ipynb)."
-
-
-README_PARTS = {"claims": claims.markdown, "binder": binder}
-OVERVIEW = "00_overview.ipynb"
-OVERVIEW_PARTS = {"claims": claims.overview}
 
 
 class Refused(Exception):
@@ -138,6 +126,8 @@ def checked(stem, pairs):
         except (ValueError, KeyError) as error:
             reason = error if known[name] == "path" else f"not of type {known[name]}"
             raise Refused(f"parameter {name!r}: {text!r}: {reason}; known: {listing}") from error
+        if name == "seed" and values[name] < 0:
+            raise Refused(f"parameter 'seed': {text!r}: less than 0")
     return values
 
 
@@ -191,20 +181,23 @@ def remove_abandoned(place):
 def execute(stem, values, folder):
     """Run a notebook with papermill into `folder`, which its figures and claims join.
 
-    Refused, with the cell and its error, if a cell fails; the half-run notebook is kept in build/failed/.
+    Refused, with the cell and its error, if a cell fails; the half-run notebook is then kept in build/failed/.
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     source, output = NOTEBOOKS / f"{stem}.ipynb", folder / f"{stem}.ipynb"
     options = dict(KERNEL, cwd=str(NOTEBOOKS), execution_timeout=CELL_TIMEOUT, progress_bar=sys.stderr.isatty())
+    options["request_save_on_cell_execute"] = False  # written once, in the end: after each cell it would take longer than the cell
     print(f"running {stem} ...", flush=True)
     try:
         papermill.execute_notebook(str(source), str(output), values, **options)
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
-        kept = BUILD / "failed" / output.name
-        move(output, kept)
-        raise Refused(f"notebooks/{stem}.ipynb failed: {failure(error)}\nhalf-run notebook: {kept.relative_to(ROOT)}") from error
+        message, kept = f"notebooks/{stem}.ipynb failed: {failure(error)}", BUILD / "failed" / output.name
+        if output.exists():  # not if the kernel died
+            move(output, kept)
+            message += f"\nhalf-run notebook: {kept.relative_to(ROOT)}"
+        raise Refused(message) from error
 
 
 def failure(error):
@@ -271,76 +264,6 @@ def merge():
     move(BUILD / "claims.json", FIGURES / "claims.json")
 
 
-# ---- what authors refresh
-
-
-def refresh(stem):
-    """Rewrite a stored notebook with the outputs of a run with default parameters, and the list of its figures."""
-    import nbformat
-    from nbconvert.preprocessors import CellExecutionError, ExecutePreprocessor
-
-    source = NOTEBOOKS / f"{stem}.ipynb"
-    print(f"running {stem} ...", flush=True)
-    book = nbformat.read(source, as_version=4)
-    runner = ExecutePreprocessor(timeout=CELL_TIMEOUT, **KERNEL, record_timing=False, coalesce_streams=True)
-    with scratch() as folder:
-        try:
-            runner.preprocess(book, {"metadata": {"path": str(NOTEBOOKS)}})
-        except CellExecutionError as error:
-            raise Refused(f"notebooks/{stem}.ipynb failed: {error}") from error
-        book.metadata = {
-            "companion": {**book.metadata.get("companion", {}), "figures": [path.name for path in produced(folder, "figures")]},
-            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},  # no patch version: another machine's refresh is not a difference
-        }
-        replace_text(source, nbformat.writes(book) + "\n", folder)
-
-
-def filled(text, entries, parts):
-    """Text with its generated parts, those between `<!-- NAME:begin -->` and `<!-- NAME:end -->`, made from claims.
-
-    Raises ValueError if the markers are not exactly those of `parts`, once each and in order.
-    """
-    markers = re.findall(r"<!-- ([\w-]+):(begin|end) -->", text)
-    expected = {(name, edge) for name in parts for edge in ("begin", "end")}
-    if set(markers) != expected or len(markers) != len(expected):
-        raise ValueError(f"text: has the markers {markers}, not {sorted(expected)} once each")
-    for name, render in parts.items():
-        begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
-        if begin not in text or text.index(begin) > text.index(end):
-            raise ValueError(f"text: the markers of {name!r} are not each on a line of their own, begin before end")
-        text = text[: text.index(begin)] + begin + render(entries) + "\n" + text[text.index(end) :]
-    return text
-
-
-def generated():
-    """(path, text) of what is made from figures/claims.json: README, and the notebook 00 with its table."""
-    import nbformat
-
-    entries, readme, overview = claims.load(FIGURES / "claims.json"), ROOT / "README.md", NOTEBOOKS / OVERVIEW
-    yield readme, filled(readme.read_text(encoding="utf-8"), entries, README_PARTS)
-    if overview.exists():
-        book = nbformat.read(overview, as_version=4)
-        for cell in book.cells:
-            if cell.cell_type == "markdown" and "<!-- claims:begin -->" in cell.source:
-                cell.source = filled(cell.source, entries, OVERVIEW_PARTS)
-        yield overview, nbformat.writes(book) + "\n"
-
-
-def tables():
-    """Rewrite what is generated from figures/claims.json."""
-    with scratch() as folder:
-        for path, text in generated():
-            replace_text(path, text, folder)
-
-
-def replace_text(path, text, folder):
-    """Replace a file whole, by way of `folder`; untouched if it holds this text already."""
-    if path.read_text(encoding="utf-8") != text:
-        (folder / path.name).write_text(text, encoding="utf-8")
-        move(folder / path.name, path)
-
-
 # ---- command line
 
 
@@ -356,8 +279,6 @@ def parser():
 
     add("rules", "make rules for all notebooks", lambda given: print(rules()))
     add("merge", "claims of all notebooks into figures/claims.json", lambda given: merge())
-    add("refresh", "rewrite a stored notebook", lambda given: refresh(find(given.notebook))).add_argument("notebook", metavar="NB")
-    add("tables", "rewrite the claims tables of README.md and notebook 00", lambda given: tables())
     command = add("run", "run one notebook", run_or_publish)
     command.add_argument("notebook", metavar="NB", help='"01", "1" or a file stem')
     command.add_argument("-p", dest="pairs", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
@@ -378,12 +299,18 @@ def main(arguments=None):
     """Run one subcommand; returns its exit status."""
     given = parser().parse_args(arguments)
     sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema would compile a grammar for web addresses: 1.6 s a run, for nothing
+    return status(lambda: given.do(given))
+
+
+def status(do):
+    """The exit status of a command: 0, 1 if it was refused (the reason is printed), 130 if it was interrupted."""
     try:
-        given.do(given)
+        do()
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # what it left unfinished would say so, with a traceback
         return 130
     return 0
 

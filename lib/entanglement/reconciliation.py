@@ -1,7 +1,7 @@
 """Information reconciliation: the authors' masks, what a stranger reads, what the public rows give away, and a code-offset.
 
 The authors publish message * sign(unit feature of the key) together with the network; whoever has another input decodes with its signs.
-The code-offset (Juels and Wattenberg 1999) on the largest coordinates of a key is this companion's, as are the laws in theory.py.
+The code-offset (Juels and Wattenberg 1999) on the largest coordinates of a key is this companion's, as are the laws in theory.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ def mask(message, pad):
 
 
 def bit_error(decoded, message):
-    """Share of differing bits along the last axis: 0 recovered, 1 inverted, 1/2 nothing."""
+    """Share of differing bits along the last axis of two arrays of -1 and +1 that broadcast: 0 recovered, 1 inverted, 1/2 nothing."""
     return np.mean(check_signs("decoded", decoded) != check_signs("message", message), axis=-1)
 
 
@@ -75,7 +75,10 @@ def public_rows(rng, x, width, depth, pool):
 
 
 def guessed_key(rng, weights, rounds):
-    """The key's direction up to sign, a unit vector (d,), found without it: power iteration on H^T H, H = W_L ... W_1, from noise."""
+    """The key's direction up to sign, a unit vector (d,), found without it: power iteration on H^T H, H = W_L ... W_1, from noise.
+
+    weights: [W_1, .., W_L], arrays; rounds: of the iteration, each through all layers and back; rng: of the first guess.
+    """
     v = rng.standard_normal(weights[0].shape[1])
     for _ in range(check_count("rounds", rounds)):
         for W in [*weights, *(W.T for W in reversed(weights))]:
@@ -84,11 +87,14 @@ def guessed_key(rng, weights, rounds):
     return v
 
 
-# --- a code-offset that keeps a secret ---------------------------------------------------------------------------------
+# --- a code-offset on selected bits ------------------------------------------------------------------------------------
 
 
 class Helper(NamedTuple):
-    """What is published: indices of the selected coordinates, a codeword plus their signs, and a hash to check against."""
+    """What is published: indices of the selected coordinates, a codeword plus their signs, and a hash to check against.
+
+    The hash lets anybody try all 2^code.k codewords: a secret of practical size takes a longer code.
+    """
 
     kept: np.ndarray
     offset: np.ndarray
@@ -120,13 +126,24 @@ def enrol(rng, x, code):
 
 
 def recover(X, helper, code):
-    """(bits (P, code.n), accepted (P,)) from noisy copies X (P, d) of a key: decoded to the nearest codeword, then checked by hash."""
-    noisy = check_inputs("X", X)[:, helper.kept] > 0
+    """(bits (P, code.n), accepted (P,)) from noisy copies X (P, d) of a key: decoded to the nearest codeword, then checked by hash.
+
+    helper, code: as enrol returned and took them. ValueError for copies shorter than the key.
+    """
+    X = check_inputs("X", X)
+    if X.shape[1] <= helper.kept.max():
+        raise ValueError(f"X: {X.shape[1]} columns, but the helper names column {helper.kept.max()}")
+    noisy = X[:, helper.kept] > 0
     bits = (np.asarray(code.decode((noisy ^ helper.offset).astype(np.uint8), output="codeword")) == 1) ^ helper.offset
     return bits, np.array([hashlib.sha256(b"check" + np.packbits(row).tobytes()).digest() == helper.digest for row in bits])
 
 
 def stream(bits, count):
-    """A pad of `count` signs grown from recovered bits by SHAKE-256: nothing of it is left if one bit is wrong."""
+    """A pad (count,) of -1 and +1 grown from recovered bits (n,) by SHAKE-256: nothing of it is left if one bit is wrong.
+
+    bits: bool, as enrol and recover return them; ValueError otherwise.
+    """
+    if np.asarray(bits).dtype != bool:
+        raise ValueError(f"bits: of type {np.asarray(bits).dtype}, want bool, as enrol and recover return them")
     drawn = hashlib.shake_256(b"pad" + np.packbits(bits).tobytes()).digest(-(-count // 8))
     return 2.0 * np.unpackbits(np.frombuffer(drawn, dtype=np.uint8))[:count] - 1

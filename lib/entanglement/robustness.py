@@ -9,7 +9,7 @@ from copy import copy
 import numpy as np
 
 from entanglement.lazy import LazyNetwork, check_inputs
-from entanglement.theory import check_count, check_numbers
+from entanglement.theory import check_count, check_numbers, check_range
 
 
 def direction(net):
@@ -17,8 +17,6 @@ def direction(net):
 
     net: DenseNetwork or LazyNetwork. ValueError if it has no training input yet.
     """
-    if net.input_dim is None:
-        raise ValueError("net: the network has no training input yet, call fit(x) first")
     return net.pull_back()
 
 
@@ -137,6 +135,8 @@ def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
     radius = np.broadcast_to(np.asarray(radius, dtype=float), len(X))[:, None]
     if not (radius >= 0).all():
         raise ValueError(f"radius: {radius.min()!r} is less than 0 or not a number")
+    if limits is not None:
+        check_range("X", X, *limits)
     moved = X.copy()
     for _ in range(check_count("steps", steps)):
         moved = moved + 2.5 * radius / steps * _steepest(gradient(moved), norm)
@@ -172,15 +172,12 @@ def least_score(X, score, radius, limits):
 
 
 def velocity_parts(net):
-    """p (depth, d) and G (depth, d, d) with w_l(x') = <p_l, x'> / sqrt(x'^T G_l x') after each layer l of a fitted DenseNetwork.
+    """p (depth, d) and G (depth, d, d) with w_l(x') = <p_l, x'> / sqrt(x'^T G_l x') after each layer l of a fitted network.
 
     p is along r; G = R^T R, R the network less its part along the training input's unit feature. Relative error e^(l gain) 1e-16.
     """
-    u, H = net.training_input.numpy(), np.eye(net.input_dim)
     along, squares = [], []
-    for W in net.weights:
-        u, H = W.numpy() @ u, W.numpy() @ H
-        u, H = u / np.linalg.norm(u), H / np.linalg.norm(H)
+    for H, u in _products(net):
         along.append(u @ H)
         R = H - np.outer(u, along[-1])
         squares.append(R.T @ R)
@@ -188,7 +185,7 @@ def velocity_parts(net):
 
 
 def velocity_and_gradient(p, G, X):
-    """w (..., P) and its gradients (..., P, d) at the rows of X (P, d), from velocity_parts, of one layer or stacked."""
+    """w (..., P) and its gradients (..., P, d) at the rows of X (P, d), from the p (..., d) and G (..., d, d) of velocity_parts."""
     turned = X @ G
     square = np.sum(turned * X, axis=-1)
     w = p @ X.T / np.sqrt(square)

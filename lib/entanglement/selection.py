@@ -8,9 +8,8 @@ Exact (float64) for n to 1e9 and beyond. Source: order statistics of uniforms; o
 import numpy as np
 from scipy import special
 
-from entanglement.theory import check_count, check_layer, check_numbers, log_norm_quantile
+from entanglement.theory import WIDE, check_count, check_layer, check_numbers, log_norm_quantile
 
-WIDE = 32  # width from which a norm is drawn whole, not margin by margin
 BLOCK = 4_000_000  # margins held in memory at a time
 
 
@@ -28,7 +27,10 @@ def margins(rng, width, pool=None, rule="none", size=(), labels=None):
 
 
 def margin_norms(rng, width, pool=None, rule="none", size=()):
-    """A = norm of the margins of `size` independent layers; O(1) each, from its quantile function where width >= WIDE."""
+    """A = norm of the margins of independent layers, an array of shape `size`; rng: NumPy Generator.
+
+    O(1) each, from its quantile function, where width >= WIDE; margin by margin below.
+    """
     width, pool, rule = check_layer(width, pool, rule)
     if pool == width:
         return np.sqrt(rng.chisquare(width, size))

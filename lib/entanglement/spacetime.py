@@ -2,7 +2,7 @@
 
 The Gram matrix [[a, b], [b, c]] of a pair (x, y) is the event t = (a + c)/2, x = (a - c)/2, y = b, with the interval
 t^2 - x^2 - y^2 = det = (|x| |y| sin theta)^2: timelike if the pair is independent, lightlike if it is dependent. Mixing the
-two features by S in SL(2, R) is a Lorentz transformation. A layer acts on the other side of the pair and is none.
+two features by Q in SL(2, R) is a Lorentz transformation. A layer acts on the other side of the pair and is none.
 For unit features the velocity is cos theta, the Lorentz factor 1/sin theta, the proper velocity cot theta.
 """
 
@@ -46,28 +46,30 @@ def log_lorentz_factor(velocity):
 
 
 def boost(rapidity):
-    """The symmetric mixing S (2, 2) in SL(2, R) that adds `rapidity` (nats) to a pair of features of equal length."""
+    """The symmetric mixing Q (2, 2) in SL(2, R) that adds `rapidity` (nats) to a pair of features of equal length."""
     half = rapidity / 2
     return np.array([[np.cosh(half), np.sinh(half)], [np.sinh(half), np.cosh(half)]])
 
 
-def lorentz(S):
-    """The Lorentz transformation (3, 3) of (t, x, y) that mixing a pair by S (2, 2) is. ValueError unless det S = 1."""
-    S = np.asarray(S, dtype=float)
-    if S.shape != (2, 2) or not abs(np.linalg.det(S) - 1) < 1e-9 * max(1, np.abs(S).max() ** 2):
-        raise ValueError(f"S: {S.tolist()} is not a 2 x 2 matrix of determinant 1")
+def lorentz(Q):
+    """The Lorentz transformation (3, 3) of (t, x, y) that mixing a pair by Q (2, 2) is. ValueError unless det Q = 1."""
+    Q = np.asarray(Q, dtype=float)
+    if Q.shape != (2, 2) or not abs(np.linalg.det(Q) - 1) < 1e-9 * max(1, np.abs(Q).max() ** 2):
+        raise ValueError(f"Q: {Q.tolist()} is not a 2 x 2 matrix of determinant 1")
     grams = np.array([[[1, 0], [0, 1]], [[1, 0], [0, -1]], [[0, 1], [1, 0]]], dtype=float)  # of the unit events t, x, y
-    a, b, c = ((S @ grams @ S.T)[:, i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
+    a, b, c = ((Q @ grams @ Q.T)[:, i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
     return np.array([(a + c) / 2, (a - c) / 2, b])
 
 
 def raw_features(rng, inputs, width, pool, depth, rule="largest"):
     """Features without normalisation of inputs (networks, P, d) in a network each: (networks, depth + 1, P, width); d = width.
 
-    The first of the P inputs is the training input. Pools are drawn whole and the kept rows
-    stand in descending order of the margin, as in the authors' scripts; for small widths.
+    The first of the P inputs is the training input. Pools are drawn whole and the kept rows stand in descending order of the
+    margin, as in the authors' scripts; for small widths. rule: `largest`, `signed`, or `none` with pool None.
     """
     width, pool, rule = check_layer(width, pool, rule)
+    if rule == "labelled":
+        raise ValueError("rule: 'labelled' needs labels, use a DenseNetwork")
     feature = np.asarray(inputs, dtype=float)
     if feature.ndim != 3 or feature.shape[2] != width:
         raise ValueError(f"inputs: shape {feature.shape}; want (networks, P, {width})")
