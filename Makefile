@@ -33,7 +33,7 @@ PIPELINE := $(PYTHON) -m entanglement.pipeline
 
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
 # What figures depend on: all of the library but the rooms that no notebook imports.
-LIBRARY := $(filter-out $(addprefix %/,bench.py pages.py phase.py pipeline.py refresh.py sweep.py verify.py), \
+LIBRARY := $(filter-out $(addprefix %/,bench.py pages.py phase.py pipeline.py refresh.py scratch.py sweep.py verify.py), \
     $(wildcard lib/entanglement/*.py lib/entanglement/theory/*.py))
 
 all: figures/claims.json build/claims.txt ## every figure and claims.json, from the notebooks; reruns only what changed (default)

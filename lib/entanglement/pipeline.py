@@ -5,7 +5,6 @@ Whatever it replaces, it replaces by a rename within the checkout: whole or not 
 """
 
 import argparse
-import fcntl
 import json
 import logging
 import os
@@ -14,12 +13,13 @@ import shutil
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from traitlets.config import Config
 
 from entanglement import claims
+from entanglement.scratch import fresh_folder
 
 LIB = Path(__file__).resolve().parents[1]
 ROOT = LIB.parent
@@ -137,45 +137,9 @@ def checked(stem, pairs):
 @contextmanager
 def scratch():
     """A fresh folder under build/ where a notebook writes; gone afterwards, and if this run is killed, with the next one."""
-    place = BUILD / "tmp"
-    place.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        with locked(place):
-            remove_abandoned(place)
-            folder = Path(tempfile.mkdtemp(dir=place))
-            held.enter_context(locked(folder))
+    with fresh_folder(BUILD / "tmp") as folder:
         os.environ.update(ENVIRONMENT, ENTANGLEMENT_OUT=str(folder))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def locked(folder):
-    """Hold a folder until the end of the block, or of this process, however it ends."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def remove_abandoned(place):
-    """Remove the folders in `place` that no running process holds."""
-    for folder in place.iterdir():
-        try:
-            handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:  # its owner was quicker
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(handle)
+        yield folder
 
 
 def execute(stem, values, folder):
