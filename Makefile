@@ -29,12 +29,12 @@ export PYTHONPATH := $(CURDIR)/lib
 export JUPYTER_PREFER_ENV_PATH := 1
 # Where the user typed the command, for paths given as parameters (`make -C` changes the working directory, not PWD).
 export TYPED_IN := $(PWD)
-PIPELINE := $(PYTHON) -m entanglement.pipeline
+PIPELINE := $(PYTHON) -m companion.run
 
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
 # What figures depend on: all of the library but the rooms that no notebook imports.
-LIBRARY := $(filter-out $(addprefix %/,bench.py pages.py phase.py pipeline.py refresh.py scratch.py sweep.py verify.py), \
-    $(wildcard lib/entanglement/*.py lib/entanglement/theory/*.py))
+LIBRARY := $(filter-out $(addprefix %/,bench.py pages.py phase.py run.py refresh.py scratch.py sweep.py verify.py), \
+    $(wildcard lib/companion/*.py lib/entanglement/*.py lib/entanglement/theory/*.py))
 
 all: figures/claims.json build/claims.txt ## every figure and claims.json, from the notebooks; reruns only what changed (default)
 	@cat build/claims.txt
@@ -44,7 +44,7 @@ ifneq ($(filter-out $(filter-out all,$(TARGETS)),$(or $(MAKECMDGOALS),all)),)
 include build/rules.mk
 endif
 
-build/rules.mk: notebooks $(NOTEBOOKS:%=notebooks/%.ipynb) lib/entanglement/pipeline.py | $(ENVIRONMENT)
+build/rules.mk: notebooks $(NOTEBOOKS:%=notebooks/%.ipynb) lib/companion/run.py | $(ENVIRONMENT)
 	@mkdir -p build
 	@$(PIPELINE) rules > $@.new
 	@mv $@.new $@
@@ -75,10 +75,10 @@ sweep: $(ENVIRONMENT) ## the phase diagram at full size, resumable: make sweep [
 	@$(PYTHON) -m entanglement.phase --jobs $(JOBS) $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(RETRY),--retry)
 
 verify: $(ENVIRONMENT) ## rerun everything in a clean copy and compare it, line by line, with what is stored
-	@$(PYTHON) -m entanglement.verify
+	@$(PYTHON) -m companion.verify
 
 html: $(ENVIRONMENT) ## the stored notebooks as self-contained web pages, in build/html/
-	@$(PYTHON) -m entanglement.pages
+	@$(PYTHON) -m companion.pages
 
 test-browser: html ## a reader's session in headless Chromium (Debian: apt-get install chromium)
 	@$(PYTHON) -c 'import playwright' 2>/dev/null || $(PYTHON) -m pip install --quiet --disable-pip-version-check -c lib/constraints.txt playwright
@@ -86,9 +86,9 @@ test-browser: html ## a reader's session in headless Chromium (Debian: apt-get i
 
 refresh: $(NOTEBOOKS:%=refresh-%) ## for authors: rewrite the stored outputs of the notebooks, the figures and README's tables
 	@$(MAKE) --no-print-directory all
-	@$(PYTHON) -m entanglement.refresh
+	@$(PYTHON) -m companion.refresh
 refresh-%: $(ENVIRONMENT)
-	@$(PYTHON) -m entanglement.refresh $*
+	@$(PYTHON) -m companion.refresh $*
 
 lint: $(ENVIRONMENT) ## style and spelling
 	@$(PYTHON) -m ruff check

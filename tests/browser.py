@@ -18,7 +18,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import sync_playwright
 
-from entanglement import pipeline
+from companion import run as pipeline
 
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
 SCREENSHOTS = pipeline.BUILD / "browser"

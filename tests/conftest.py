@@ -11,7 +11,7 @@ import pytest
 from nbval import kernel
 from nbval.plugin import IPyNbFile
 
-from entanglement import claims, pipeline, verify
+from companion import claims, run as pipeline, verify
 
 OUT = Path(tempfile.mkdtemp(prefix="entanglement-tests-"))
 os.environ.update(pipeline.ENVIRONMENT, ENTANGLEMENT_OUT=str(OUT))

@@ -6,7 +6,8 @@ import torch
 from scipy import integrate
 from scipy.stats import norm
 
-from entanglement import data, pipeline, robustness, theory
+from companion import run as pipeline
+from entanglement import data, robustness, theory
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
 from entanglement.pairs import angle, independent_angles, simulate

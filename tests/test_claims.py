@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from entanglement import claims
+from companion import claims
 
 CHECK = claims.check("slope", 1.23456789, 1.2, stderr=0.02, unit="nats per layer")
 CLAIM = dict(id="01-zero-loss", claim="zero loss on noise", verdict="holds", why="one bit is left", notebook="01_zero_loss_on_noise")

@@ -11,7 +11,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from entanglement import pipeline, refresh
+from companion import run as pipeline, refresh
 
 CONDA_NAMES = {"torch": "pytorch-cpu"}
 CONDA_ONLY = {"python": "3.11", "make": None, "pip": None}

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from entanglement import claims, pipeline, refresh, verify
+from companion import claims, run as pipeline, refresh, verify
 
 STEMS = pipeline.stems()
 NBVAL_IGNORED = set()  # (stem, cell number) of cells whose outputs may differ from run to run

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from entanglement import pages, pipeline
+from companion import pages, run as pipeline
 
 STEM = pipeline.stems()[1]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from entanglement import claims, pipeline, refresh
+from companion import claims, run as pipeline, refresh
 
 PARAMETERS = 'width: int = 4\nscale: float = 1.0\nseed: int = 0\nquick: bool = False\nsample: "path" = ""'
 PLAIN = """import os, time
 from pathlib import Path
-from entanglement import claims
+from companion import claims
 out = claims.output_dir()
 start = time.time()
 claims.write_whole(out / "started", b"")
@@ -33,7 +33,7 @@ PICTURED = """import io
 from IPython.display import display
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from entanglement import claims
+from companion import claims
 info, buffer, folder = PngInfo(), io.BytesIO(), claims.output_dir() / "figures"
 info.add_text("Title", "{number}_square")
 Image.new("L", (width, width), 100).save(buffer, "png", pnginfo=info)
@@ -270,7 +270,7 @@ class TestSurvives:
         """Before each of its renames: figures are the old or the new ones, whole; the next make ends with the right ones."""
         publish = f"""
 import os, signal
-from entanglement import claims, pipeline, refresh
+from companion import claims, run as pipeline, refresh
 left, real = {moves}, pipeline.move
 def move(source, target):
     global left

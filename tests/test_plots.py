@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from entanglement import claims, plots
+from companion import claims, plots
 
 
 @pytest.fixture(autouse=True)

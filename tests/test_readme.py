@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from entanglement import pipeline
+from companion import run as pipeline
 
 README = pipeline.ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")

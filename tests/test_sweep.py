@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from entanglement import claims, pairs, phase, sweep, theory
+from companion import claims, sweep
+from entanglement import pairs, phase, theory
 
 GRID = dict(b=["x", "y"], a=[2, 1, 10, 0.5])
 KILL = signal.SIGKILL
@@ -255,7 +256,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_sweep import grid_of, slow
-from entanglement.sweep import sweep
+from companion.sweep import sweep
 if __name__ == "__main__":
     sweep(slow, grid_of({folder!r}), 1, {path!r}, jobs={jobs})
 """

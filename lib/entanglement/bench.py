@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from entanglement.claims import mean_error, output_dir, write_whole
+from companion.claims import mean_error, output_dir, write_whole
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
 from entanglement.pairs import simulate
@@ -180,7 +180,7 @@ def hashing(hashes, shares):
 
 def picture(lines, times, shares):
     """The numbers as a picture: PNG bytes."""
-    from entanglement.plots import BLUE, GREEN, ORANGE, PURPLE, figure, law, points
+    from companion.plots import BLUE, GREEN, ORANGE, PURPLE, figure, law, points
 
     fig, (left, middle, right) = figure(1, 3, size=(15, 4.8))
     for first, color, name in ((0, BLUE, "torch"), (1, ORANGE, "NumPy")):

@@ -7,7 +7,8 @@ import numpy as np
 from IPython.display import Markdown, display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from entanglement import data, plots, theory
+from companion import plots
+from entanglement import data, theory
 from entanglement.pairs import rapidity, simulate, velocity
 from entanglement.selection import margins
 

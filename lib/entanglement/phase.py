@@ -6,8 +6,8 @@ import sys
 import numpy as np
 
 from entanglement import pairs
-from entanglement.claims import output_dir
-from entanglement.sweep import export, sweep
+from companion.claims import output_dir
+from companion.sweep import export, sweep
 from entanglement.theory import ENTANGLED
 
 PAIRS = 400

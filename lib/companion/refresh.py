@@ -6,8 +6,8 @@ Readers never need it: `make all` and `make test` leave notebooks and README alo
 import re
 import sys
 
-from entanglement import claims
-from entanglement.pipeline import CELL_TIMEOUT, FIGURES, KERNEL, NOTEBOOKS, ROOT, Refused, find, move, produced, scratch, status, stems
+from companion import claims
+from companion.run import CELL_TIMEOUT, FIGURES, KERNEL, NOTEBOOKS, ROOT, Refused, find, move, produced, scratch, status, stems
 
 REPOSITORY = ""  # "owner/name" on GitHub, once this has a public address; README's Binder link is made from it
 
@@ -15,7 +15,7 @@ REPOSITORY = ""  # "owner/name" on GitHub, once this has a public address; READM
 def binder(entries):
     """README's Binder link, or in its place why there is none."""
     if not REPOSITORY:
-        return "* **On Binder**: no link yet: this copy has no public address (`REPOSITORY` in `lib/entanglement/refresh.py` is empty)."
+        return "* **On Binder**: no link yet: this copy has no public address (`REPOSITORY` in `lib/companion/refresh.py` is empty)."
     return f"* **On Binder**: [open a session](https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?labpath=notebooks/{stems()[0]}.ipynb)."
 
 
@@ -92,7 +92,7 @@ def replace_text(path, text, folder):
 
 
 def main():
-    """`python -m entanglement.refresh NB` for the stored outputs of a notebook, without NB for the generated texts; the exit status."""
+    """`python -m companion.refresh NB` for the stored outputs of a notebook, without NB for the generated texts; the exit status."""
     return status((lambda: refresh(find(sys.argv[1]))) if sys.argv[1:] else tables)
 
 

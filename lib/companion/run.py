@@ -1,6 +1,6 @@
 """How a notebook is run: parameters checked, in a temporary place, then published; claims merged.
 
-`python -m entanglement.pipeline run 01 -p width 64` works without make. The Makefile is the only caller of the rest.
+`python -m companion.run run 01 -p width 64` works without make. The Makefile is the only caller of the rest.
 Whatever it replaces, it replaces by a rename within the checkout: whole or not at all, however it is interrupted.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from entanglement import claims
-from entanglement.scratch import fresh_folder
+from companion import claims
+from companion.scratch import fresh_folder
 
 LIB = Path(__file__).resolve().parents[1]
 ROOT = LIB.parent
@@ -233,7 +233,7 @@ def merge():
 
 def parser():
     """The command line: one subcommand for each thing that is done, in `do`."""
-    top = argparse.ArgumentParser(prog="python -m entanglement.pipeline", description=__doc__.splitlines()[0])
+    top = argparse.ArgumentParser(prog="python -m companion.run", description=__doc__.splitlines()[0])
     commands = top.add_subparsers(required=True)
 
     def add(name, text, do):

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from entanglement import claims
-from entanglement.pipeline import ENVIRONMENT, FIGURES, NOTEBOOKS, ROOT, scratch, stems
+from companion import claims
+from companion.run import ENVIRONMENT, FIGURES, NOTEBOOKS, ROOT, scratch, stems
 
 RANK = IDENTICAL, TOLERATED, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
 TOLERANCE = 1e-4  # of the numbers in a table, relative
@@ -137,7 +137,7 @@ def rerun(tree, *arguments):
     """The pipeline of the copy, with this Python; SystemExit with what it said if it fails."""
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(tree / "lib")}
     done = subprocess.run(
-        [sys.executable, "-m", "entanglement.pipeline", *arguments], cwd=tree, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "companion.run", *arguments], cwd=tree, env=environment, capture_output=True, text=True
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from entanglement.claims import write_whole
+from companion.claims import write_whole
 from entanglement.theory import check_count
 
 RUNS = 2  # of a point alone, before it is blamed for the death of its workers

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy.stats import beta
 
-from entanglement.claims import output_dir, write_whole
+from companion.claims import output_dir, write_whole
 
 # Okabe and Ito's colours, told apart by colour-blind readers
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#767676"

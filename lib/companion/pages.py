@@ -12,8 +12,8 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
-from entanglement.claims import write_whole
-from entanglement.pipeline import BUILD, NOTEBOOKS, ROOT, stems
+from companion.claims import write_whole
+from companion.run import BUILD, NOTEBOOKS, ROOT, stems
 
 PAGES = BUILD / "html"
 CODE_STYLES = {"light": "default", "dark": "github-dark"}
