@@ -59,7 +59,7 @@ def require(layer, least=2, selects=False):
     return layer
 
 
-def margins(rng, layer, size=(), labels=None):
+def margins(layer, rng, size=(), labels=None):
     """Margins of the kept rows, unsorted: an array of shape size + (width,), exact for any pool.
 
     rng: NumPy Generator. labels: for `labelled`, the wanted bits, (width,) of -1 and +1. ValueError for labels that do not fit.

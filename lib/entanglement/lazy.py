@@ -28,7 +28,7 @@ class LazyNetwork(Network):
         self._streams = np.random.default_rng(self.seed).spawn(self.depth)
         self.frames, self.triangles = [], []  # per layer Q (k, r) and T (r, N): W on the span is Q T
         for stream in self._streams:
-            a = margins(stream, self.layer, labels=self.labels)
+            a = margins(self.layer, stream, labels=self.labels)
             norm = np.linalg.norm(a)
             self.frames.append((a / norm)[:, None])
             self.triangles.append(np.array([[norm]]))

@@ -76,7 +76,7 @@ def simulate(layer, theta, depth, trials=1, seed=0, keep=None, opposite=False):
     stride = int(np.clip(DRAWN // trials, 1, BLOCK))
     for first in range(0, depth, stride):
         shape = (min(stride, depth - first), trials)
-        A = margin_norms(from_margins, layer, shape)
+        A = margin_norms(layer, from_margins, shape)
         B = np.sqrt(from_chi.chisquare(layer.width - 1, shape))
         path = accumulate(state, A, B, from_normal.standard_normal(shape))
         _store(kept, keep, first + 1, path)
@@ -84,7 +84,7 @@ def simulate(layer, theta, depth, trials=1, seed=0, keep=None, opposite=False):
     return Velocity(kept.log_abs.T, kept.sign.T)
 
 
-def margin_norms(rng, layer, size=()):
+def margin_norms(layer, rng, size=()):
     """A = norm of the margins of independent layers, an array of shape `size`; rng: NumPy Generator.
 
     From width 32 on theory feeds the simulation: O(1) each, from theory's quantile function. Margin by margin below.
@@ -119,7 +119,7 @@ def directions(layer, depth, inputs=2, trials=1, seed=0):
         for j in range(inputs - 1, 0, -1):
             drawn = np.sum(row[:j] * rng.standard_normal((j, trials)), axis=0)
             row[j] = row[j] * np.sqrt(rng.chisquare(width - j, trials)) + drawn
-        row[0] *= margin_norms(rng, layer, trials)
+        row[0] *= margin_norms(layer, rng, trials)
         row /= np.linalg.norm(row, axis=0)
     return row.T
 
