@@ -1,7 +1,9 @@
-"""The science of "On the Computational Entanglement of Distant Features in Adversarial Machine Learning" (arXiv 2309.15669).
+"""The science of "On the Computational Entanglement of Distant Features in Adversarial Machine
+Learning" (arXiv 2309.15669).
 
-`Layer` is a layer's width, pool and rule; `theory` holds the closed forms, `simulate` and `LazyNetwork` draw from the exact
-law, `DenseNetwork` (with torch) draws every matrix. Needs NumPy and SciPy alone; what else a name needs is imported with it.
+`Layer` is a layer's width, pool and rule; `theory` holds the closed forms, `simulate` and
+`LazyNetwork` draw from the exact law, `DenseNetwork` (with torch) draws every matrix. Needs NumPy
+and SciPy alone; what else a name needs is imported with it.
 """
 
 from entanglement import theory

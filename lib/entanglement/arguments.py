@@ -21,16 +21,22 @@ def count(name, value, least=1, most=LARGEST):
 
 
 def number(name, value, low=-np.inf, high=np.inf, open=False):
-    """`value` as a float; refused unless it is one finite number in [low, high], or (low, high) if `open`."""
+    """`value` as a float; refused unless it is one finite number in [low, high], or (low, high) if
+    `open`.
+    """
     if isinstance(value, bool) or np.ndim(value):
         raise ValueError(f"{name}: {value!r} is not one number")
     return float(numbers(name, value, low, high, open))
 
 
 def numbers(name, value, low=-np.inf, high=np.inf, open=False):
-    """`value` as a float array; refused unless all of it is finite and in [low, high], or (low, high) if `open`."""
+    """`value` as a float array; refused unless all of it is finite and in [low, high], or (low,
+    high) if `open`.
+    """
     value = real(name, value)
-    inside = np.isfinite(value) & ((value > low) & (value < high) if open else (value >= low) & (value <= high))
+    inside = np.isfinite(value) & (
+        (value > low) & (value < high) if open else (value >= low) & (value <= high)
+    )
     if not inside.all():
         ends = f"({low:g}, {high:g})" if open else f"[{low:g}, {high:g}]"
         raise ValueError(f"{name}: {value[~inside].flat[0]:g} is not a finite number in {ends}")
@@ -38,7 +44,9 @@ def numbers(name, value, low=-np.inf, high=np.inf, open=False):
 
 
 def real(name, value):
-    """`value` as a float array; refused unless it holds real numbers (NaN and inf are left to the caller)."""
+    """`value` as a float array; refused unless it holds real numbers (NaN and inf are left to the
+    caller).
+    """
     try:
         value = np.asarray(value)
         if value.dtype.kind not in "iuf":  # no text, dates, complex numbers, bools or objects
@@ -49,7 +57,9 @@ def real(name, value):
 
 
 def angles(value, closed=False, name="theta"):
-    """`value` as a float array of angles in radians; refused unless all lie in (0, pi), or [0, pi] if `closed`."""
+    """`value` as a float array of angles in radians; refused unless all lie in (0, pi), or [0, pi]
+    if `closed`.
+    """
     value = real(name, value)
     inside = (value >= 0) & (value <= np.pi) if closed else (value > 0) & (value < np.pi)
     if not inside.all():
@@ -59,16 +69,22 @@ def angles(value, closed=False, name="theta"):
 
 
 def inputs(name, X, input_dim=None):
-    """`X` as a float array of inputs, the rows (P, d); refused for another shape, NaN, inf or a row of zeros."""
+    """`X` as a float array of inputs, the rows (P, d); refused for another shape, NaN, inf or a row
+    of zeros.
+    """
     X = real(name, X)
     if X.ndim != 2 or not X.size:
         raise ValueError(f"{name}: shape {X.shape}; want inputs as rows, (P, d)")
     if input_dim is not None and X.shape[1] != input_dim:
-        raise ValueError(f"{name}: shape {X.shape}; want {input_dim} columns, as the training input has")
+        raise ValueError(
+            f"{name}: shape {X.shape}; want {input_dim} columns, as the training input has"
+        )
     if not np.isfinite(X).all():
         raise ValueError(f"{name}: holds {X[~np.isfinite(X)][0]}, want finite numbers")
     if not np.abs(X).max(axis=1).all():
-        raise ValueError(f"{name}: row {int(np.argmin(np.abs(X).max(axis=1)))} is 0, which has no direction")
+        raise ValueError(
+            f"{name}: row {int(np.argmin(np.abs(X).max(axis=1)))} is 0, which has no direction"
+        )
     return X
 
 
@@ -102,6 +118,12 @@ def generator(seed):
 
 def memory(name, what, size):
     """Refuse what would take `size` bytes, more than this machine has."""
-    has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**33
+    has = (
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if hasattr(os, "sysconf")
+        else 2**33
+    )
     if size > has:
-        raise ValueError(f"{name}: {what} would take {size / 2**30:.1f} GiB; {has / 2**30:.1f} GiB are here")
+        raise ValueError(
+            f"{name}: {what} would take {size / 2**30:.1f} GiB; {has / 2**30:.1f} GiB are here"
+        )

@@ -1,8 +1,9 @@
 """LazyNetwork: an entangling network whose weights are sampled only where an input looks (NumPy).
 
-A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g ~ N(0, I). On an orthonormal basis
-that begins with u a layer is therefore [margins | fresh N(0, 1) columns], and a basis of the inputs shown so far is all
-that a layer needs: exactly the law of the dense network, at a cost that grows with k instead of n k. Ours.
+A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g ~ N(0, I). On
+an orthonormal basis that begins with u a layer is therefore [margins | fresh N(0, 1) columns], and
+a basis of the inputs shown so far is all that a layer needs: exactly the law of the dense network,
+at a cost that grows with k instead of n k. Ours.
 """
 
 import numpy as np
@@ -16,17 +17,23 @@ from entanglement.pairs import Velocity
 class LazyNetwork(Network):
     """A network inferred from one sample, without its matrices.
 
-    Later inputs extend the sampled weights and never change an earlier answer (to rounding); weights are drawn in the
-    order in which rows bring new directions, so how inputs are batched changes nothing.
+    Later inputs extend the sampled weights and never change an earlier answer (to rounding);
+    weights are drawn in the order in which rows bring new directions, so how inputs are batched
+    changes nothing.
     """
 
     def fit(self, x, labels=None):
-        """Infer the network from one training input x (d,); labels: wanted bits (width,) for `labelled`. Returns self."""
+        """Infer the network from one training input x (d,); labels: wanted bits (width,) for
+        `labelled`. Returns self.
+        """
         unit = self._start(x, labels)
         self._refuse("depth", 1)
         self.basis = unit[:, None]  # (d, N) orthonormal, training input first
         self._streams = np.random.default_rng(self.seed).spawn(self.depth)
-        self.frames, self.triangles = [], []  # per layer Q (k, r) and T (r, N): W on the span is Q T
+        self.frames, self.triangles = (
+            [],
+            [],
+        )  # per layer Q (k, r) and T (r, N): W on the span is Q T
         for stream in self._streams:
             a = margins(self.layer, stream, labels=self.labels)
             norm = np.linalg.norm(a)
@@ -37,7 +44,8 @@ class LazyNetwork(Network):
     def transform(self, X, layer=None):
         """Unit features (P, width) of the rows of X (P, d) after `layer` layers (default: all).
 
-        Raises ValueError for a wrong shape, NaN, inf, a zero row, or a span of inputs that memory cannot hold.
+        Raises ValueError for a wrong shape, NaN, inf, a zero row, or a span of inputs that memory
+        cannot hold.
         """
         layer = self._number(layer)
         for depth, D, P in self._walk(self._place(X)):
@@ -48,41 +56,55 @@ class LazyNetwork(Network):
                 return (self.frames[layer - 1] @ (unit / np.linalg.norm(unit, axis=0))).T
 
     def trajectory(self, X):
-        """Proper velocities of the rows of X (P, d) at the input and after every layer: a Velocity of shape (depth + 1, P)."""
+        """Proper velocities of the rows of X (P, d) at the input and after every layer: a Velocity
+        of shape (depth + 1, P).
+        """
         steps = [_velocity(D, P) for _, D, P in self._walk(self._place(X))]
         return Velocity(*(np.array(part) for part in zip(*steps, strict=True)))
 
     def proper_velocity(self, X):
-        """(ln|w|, sign of w) of each row of X (P, d) with the training input, at the last layer; arrays (P,).
+        """(ln|w|, sign of w) of each row of X (P, d) with the training input, at the last layer;
+        arrays (P,).
 
-        w = cot(theta_L). Right beyond float cancellation. A row on the line of the training input has ln|w| = inf.
+        w = cot(theta_L). Right beyond float cancellation. A row on the line of the training input
+        has ln|w| = inf.
         """
         for _, D, P in self._walk(self._place(X)):
             pass  # only the last layer's coordinates are read
         return _velocity(D, P)
 
     def log_volume(self, X):
-        """ln of the volume that the unit features of the rows of X (m, d) span: at the input and after every layer, (depth + 1,).
+        """ln of the volume that the unit features of the rows of X (m, d) span: at the input and
+        after every layer, (depth + 1,).
 
-        m = 2: ln sin of the angle of any two inputs; m = 3: the triple product, twice the area of a small spherical triangle.
-        Right at any depth. -inf where m is more than the dimension, and for rows that at the input are dependent to 1e-14.
-        Source: the parallelepiped of a frame that is made orthonormal again after every layer (Benettin et al. 1980).
+        m = 2: ln sin of the angle of any two inputs; m = 3: the triple product, twice the area of a
+        small spherical triangle. Right at any depth. -inf where m is more than the dimension, and
+        for rows that at the input are dependent to 1e-14. Source: the parallelepiped of a frame
+        that is made orthonormal again after every layer (Benettin et al. 1980).
         """
         C = self._place(X)
-        C = np.where(np.abs(C) > DEPENDENT, C, 0)  # rounding would grow into other directions where M < 1
-        C = C[:, np.argsort(np.linalg.norm(C[1:], axis=0))]  # the training input first, if it is there: its span must stay exact
+        C = np.where(
+            np.abs(C) > DEPENDENT, C, 0
+        )  # rounding would grow into other directions where M < 1
+        C = C[
+            :, np.argsort(np.linalg.norm(C[1:], axis=0))
+        ]  # the training input first, if it is there: its span must stay exact
         frame, R = np.linalg.qr(C)
         edges = np.abs(np.diag(R)) if C.shape[1] <= len(R) else np.zeros(1)
         log_raw, volumes = (np.log(edges).sum() if edges.min() > DEPENDENT else -np.inf), []
         for layer, D, P in self._walk(C):
             if layer and log_raw > -np.inf:
                 frame, R = np.linalg.qr(self.triangles[layer - 1] @ frame)
-                log_raw = log_raw + np.log(np.abs(np.diag(R))).sum() if C.shape[1] <= len(R) else -np.inf
+                log_raw = (
+                    log_raw + np.log(np.abs(np.diag(R))).sum() if C.shape[1] <= len(R) else -np.inf
+                )
             volumes.append(log_raw - _log_norms(D, P).sum())
         return np.array(volumes)
 
     def pull_back(self):
-        """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit feature; samples all d directions."""
+        """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit
+        feature; samples all d directions.
+        """
         self._fitted("net")
         self._place(self._inputs(np.eye(self.input_dim)))
         v = np.ones(1)  # u_L is the first column of the last frame
@@ -92,20 +114,24 @@ class LazyNetwork(Network):
         return self.basis @ v
 
     def _walk(self, C):
-        """(layer, D, P) with coordinates e^D P of inputs C (N, P) on each layer's frame; P stays within range at any depth."""
+        """(layer, D, P) with coordinates e^D P of inputs C (N, P) on each layer's frame; P stays
+        within range at any depth.
+        """
         D, P = np.zeros(len(C)), C
         yield 0, D, P
         for layer, T in enumerate(self.triangles, 1):
             diagonal, rows = np.diag(T), len(T)
             P = (T / diagonal[:, None] * np.exp(np.triu(D - D[:rows, None]))) @ P
             D = D[:rows] + np.log(diagonal)
-            if rows > 1 and D[1] > D[0]:  # M < 1 slows the training feature down: rescale its row, lest the others overflow it
+            if rows > 1 and D[1] > D[0]:  # M < 1: rescale its row, lest the others overflow it
                 P[0] *= np.exp(D[0] - D[1])
                 D[0] = D[1]
             yield layer, D, P
 
     def _place(self, X):
-        """Coordinates (N, P) of the rows of X on the input basis, which grows by the directions that are new."""
+        """Coordinates (N, P) of the rows of X on the input basis, which grows by the directions
+        that are new.
+        """
         X = self._inputs(X)
         size = 8 * self.input_dim * min(self.input_dim, len(X))
         arguments.memory("X", f"{len(X)} inputs of dimension {self.input_dim}", size)
@@ -157,7 +183,9 @@ def _append(Q, T, stream, total):
 
 
 def _split(Q, x):
-    """Coordinates of x on the orthonormal columns of Q, and what is left of x, by Gram-Schmidt twice."""
+    """Coordinates of x on the orthonormal columns of Q, and what is left of x, by Gram-Schmidt
+    twice.
+    """
     first = Q.T @ x
     rest = x - Q @ first
     second = Q.T @ rest

@@ -1,7 +1,8 @@
 """Exact-law simulation of pairs: a training input and one other, at any width and depth.
 
-One layer is w -> (A w + z)/B for the proper velocity w = cot(theta), with A the norm of the margins, B ~ chi_{k-1} and
-z ~ N(0, 1) independent. Carried as (ln|w|, sign), so that nothing over- or underflows. Ours.
+One layer is w -> (A w + z)/B for the proper velocity w = cot(theta), with A the norm of the
+margins, B ~ chi_{k-1} and z ~ N(0, 1) independent. Carried as (ln|w|, sign), so that nothing over-
+or underflows. Ours.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from entanglement import arguments
-from entanglement.layer import margins, require
+from entanglement.layer import require
 from entanglement.theory.geometry import rapidity_of_log
 from entanglement.theory.margins import WIDE, log_norm_quantile
 
@@ -27,7 +28,9 @@ class Velocity(NamedTuple):
 
 
 def step(w, A, B, z):
-    """The law of a pair: w -> (A w + z) / B, carried as (ln|w|, sign); arrays of one shape, A, B > 0."""
+    """The law of a pair: w -> (A w + z) / B, carried as (ln|w|, sign); arrays of one shape, A, B >
+    0.
+    """
     size = np.maximum(w.log_abs, 0)  # taken out, so that exp stays in range
     image = A * w.sign * np.exp(w.log_abs - size) + z * np.exp(-size)
     with np.errstate(divide="ignore"):
@@ -35,10 +38,12 @@ def step(w, A, B, z):
 
 
 def accumulate(start, A, B, z):
-    """`step` after `step`, its fast form: velocities after each of the layers A, B > 0 and z, all of shape (layers, ...).
+    """`step` after `step`, its fast form: velocities after each of the layers A, B > 0 and z, all
+    of shape (layers, ...).
 
-    start: a Velocity of shape (...), or broadcastable to it. Returns a Velocity of shape (layers, ...). Within a block
-    w_l = Lambda_l (w_0 + S_l), Lambda_l = prod A_j/B_j, S_l = sum_j (z_j/A_j)/Lambda_{j-1}: two cumulative sums.
+    start: a Velocity of shape (...), or broadcastable to it. Returns a Velocity of shape (layers,
+    ...). Within a block w_l = Lambda_l (w_0 + S_l), Lambda_l = prod A_j/B_j, S_l = sum_j
+    (z_j/A_j)/Lambda_{j-1}: two cumulative sums.
     """
     log_ratio = np.log(A / B)
     block = int(np.clip(REACH / np.abs(log_ratio).max(initial=1e-9), 1, BLOCK))
@@ -56,19 +61,25 @@ def accumulate(start, A, B, z):
 
 
 def simulate(layer, theta, depth, trials=1, seed=0, keep=None, opposite=False):
-    """Proper velocities of `trials` pairs, each through its own network, exact in law at every width and depth.
+    """Proper velocities of `trials` pairs, each through its own network, exact in law at every
+    width and depth.
 
-    theta: starting angle in radians, a scalar or one per trial; measured from pi if `opposite`. seed: whatever default_rng
-    takes. keep: the layers to return, increasing, 0..depth (default: all of them); others are not stored.
-    Returns a Velocity of shape (trials, depth + 1), or (trials, len(keep)). The draws depend on seed, trials and depth, not
-    on `keep`. ValueError naming the argument; a result that would not fit in memory is refused with its size.
+    theta: starting angle in radians, a scalar or one per trial; measured from pi if `opposite`.
+    seed: whatever default_rng takes. keep: the layers to return, increasing, 0..depth (default: all
+    of them); others are not stored. Returns a Velocity of shape (trials, depth + 1), or (trials,
+    len(keep)). The draws depend on seed, trials and depth, not on `keep`. ValueError naming the
+    argument; a result that would not fit in memory is refused with its size.
     """
     require(layer)
     depth, trials = arguments.count("depth", depth, 0), arguments.count("trials", trials)
     keep = _check_keep(keep, depth)
     if np.ndim(theta) > 0 and np.shape(theta) != (trials,):
-        raise ValueError(f"theta: shape {np.shape(theta)} is neither a scalar nor ({trials},), one angle a trial")
-    arguments.memory("trials", f"{trials} trials of {len(keep)} layers", 16 * trials * (len(keep) + 8))
+        raise ValueError(
+            f"theta: shape {np.shape(theta)} is neither a scalar nor ({trials},), one angle a trial"
+        )
+    arguments.memory(
+        "trials", f"{trials} trials of {len(keep)} layers", 16 * trials * (len(keep) + 8)
+    )
     state = velocity(np.broadcast_to(theta, trials), opposite)
     kept = Velocity(np.empty((len(keep), trials)), np.empty((len(keep), trials)))
     _store(kept, keep, 0, Velocity(*(part[None] for part in state)))
@@ -85,9 +96,11 @@ def simulate(layer, theta, depth, trials=1, seed=0, keep=None, opposite=False):
 
 
 def margin_norms(layer, rng, size=()):
-    """A = norm of the margins of independent layers, an array of shape `size`; rng: NumPy Generator.
+    """A = norm of the margins of independent layers, an array of shape `size`; rng: NumPy
+    Generator.
 
-    From width 32 on theory feeds the simulation: O(1) each, from theory's quantile function. Margin by margin below.
+    From width 32 on theory feeds the simulation: O(1) each, from theory's quantile function. Margin
+    by margin below.
     """
     width = require(layer).width
     if not layer.selects:
@@ -103,12 +116,14 @@ def margin_norms(layer, rng, size=()):
 
 
 def directions(layer, depth, inputs=2, trials=1, seed=0):
-    """The direction r that decides every side, sign<r, x'>, of `trials` networks, seen from a few inputs; exact in law.
+    """The direction r that decides every side, sign<r, x'>, of `trials` networks, seen from a few
+    inputs; exact in law.
 
-    Returns unit vectors (trials, inputs): r projected on the training input (first, positive) and on orthonormal unseen
-    directions, 2 <= inputs <= width. seed: whatever default_rng takes. Source: the first row of T_L ... T_1, T upper
-    triangular with A, chi_{k-1}, chi_{k-2}, ... on the diagonal and N(0, 1) above it; layers are alike, so the product is
-    taken backwards, one row at a time.
+    Returns unit vectors (trials, inputs): r projected on the training input (first, positive) and
+    on orthonormal unseen directions, 2 <= inputs <= width. seed: whatever default_rng takes.
+    Source: the first row of T_L ... T_1, T upper triangular with A, chi_{k-1}, chi_{k-2}, ... on
+    the diagonal and N(0, 1) above it; layers are alike, so the product is taken backwards, one row
+    at a time.
     """
     width, depth = require(layer).width, arguments.count("depth", depth)
     inputs, trials = arguments.count("inputs", inputs, 2, width), arguments.count("trials", trials)
@@ -125,9 +140,11 @@ def directions(layer, depth, inputs=2, trials=1, seed=0):
 
 
 def velocity(theta, opposite=False):
-    """Proper velocity cot(theta) of an angle in (0, pi), radians, any shape; of pi - theta if `opposite`.
+    """Proper velocity cot(theta) of an angle in (0, pi), radians, any shape; of pi - theta if
+    `opposite`.
 
-    `opposite` reaches angles nearer to pi than floats do: velocity(1e-200, opposite=True) stands at pi - 1e-200.
+    `opposite` reaches angles nearer to pi than floats do: velocity(1e-200, opposite=True) stands at
+    pi - 1e-200.
     """
     theta = arguments.angles(theta)
     cosine = np.cos(theta)
@@ -136,18 +153,24 @@ def velocity(theta, opposite=False):
 
 
 def angle(velocity):
-    """theta in [0, pi] (radians) of a Velocity, any shape; small angles keep their relative precision."""
+    """theta in [0, pi] (radians) of a Velocity, any shape; small angles keep their relative
+    precision.
+    """
     small = np.arctan(np.exp(-velocity.log_abs))
     return np.where(velocity.sign < 0, np.pi - small, small)
 
 
 def rapidity(velocity):
-    """Rapidity arsinh(w) in nats, sign kept, of a Velocity, any shape: about ln|w| + ln 2 once |w| >> 1."""
+    """Rapidity arsinh(w) in nats, sign kept, of a Velocity, any shape: about ln|w| + ln 2 once |w|
+    >> 1.
+    """
     return velocity.sign * rapidity_of_log(velocity.log_abs)
 
 
 def independent_angles(rng, trials, input_dim):
-    """Angles (trials,) in radians of independent Gaussian inputs in R^d: their w_0 is Student t_{d-1} / sqrt(d-1)."""
+    """Angles (trials,) in radians of independent Gaussian inputs in R^d: their w_0 is Student
+    t_{d-1} / sqrt(d-1).
+    """
     freedom = arguments.count("input_dim", input_dim, 2) - 1
     trials = arguments.count("trials", trials)
     return np.arctan2(np.sqrt(rng.chisquare(freedom, trials)), rng.standard_normal(trials))
@@ -165,7 +188,11 @@ def _check_keep(keep, depth):
         arguments.memory("depth", f"every one of {depth} layers", 8 * depth)
         return np.arange(depth + 1)
     keep = np.asarray(keep)
-    increasing = keep.ndim == 1 and keep.size and keep.dtype.kind in "iu" and (keep[1:] > keep[:-1]).all()
+    increasing = (
+        keep.ndim == 1 and keep.size and keep.dtype.kind in "iu" and (keep[1:] > keep[:-1]).all()
+    )
     if not increasing or keep[0] < 0 or keep[-1] > depth:
-        raise ValueError(f"keep: {keep!r} is not an increasing list of layers between 0 and depth {depth}")
+        raise ValueError(
+            f"keep: {keep!r} is not an increasing list of layers between 0 and depth {depth}"
+        )
     return keep

@@ -1,8 +1,9 @@
 """One table of rules: which k of n rows a layer keeps, and what is known of their margins.
 
-`rank` is a rule's definition and all that the dense oracle reads. The rest is what the shortcuts and closed forms read; what a
-rule lacks is refused by name. n rows are projected on the training feature; given the share p of the projections' law
-that the kept ones come from, they are independent in it, and p ~ Beta(k+1, n-k) (order statistics of uniforms). Ours.
+`rank` is a rule's definition and all that the dense oracle reads. The rest is what the shortcuts
+and closed forms read; what a rule lacks is refused by name. n rows are projected on the training
+feature; given the share p of the projections' law that the kept ones come from, they are
+independent in it, and p ~ Beta(k+1, n-k) (order statistics of uniforms). Ours.
 """
 
 import numpy as np
@@ -23,7 +24,9 @@ class Rule:
         """Refuse a pool that the rule cannot use."""
 
     def rank(self, projections, labels=None):
-        """Scores (n,) of the rows from their projections (n,) on the training feature: the k largest scores are kept."""
+        """Scores (n,) of the rows from their projections (n,) on the training feature: the k
+        largest scores are kept.
+        """
         self._lacks("definition")
 
     def magnitudes(self, rng, width, pool, shape):
@@ -32,7 +35,9 @@ class Rule:
         return self.quantile(rng.random((*shape, width)), p)
 
     def quantile(self, u, p):
-        """A kept row's margin, up to `sign`, at the uniform variate u in [0, 1), given p; arrays broadcast."""
+        """A kept row's margin, up to `sign`, at the uniform variate u in [0, 1), given p; arrays
+        broadcast.
+        """
         self._lacks("law of its margins to draw from")
 
     def sign(self, rng, shape, labels=None):
@@ -51,11 +56,15 @@ class Rule:
         self._lacks("closed form for the moments of its margins")
 
     def log_laplace(self, t, p):
-        """ln E exp(-t a^2) of a margin given p; t complex with a real part of 0 or more; arrays broadcast."""
+        """ln E exp(-t a^2) of a margin given p; t complex with a real part of 0 or more; arrays
+        broadcast.
+        """
         self._lacks("closed form for the norm of its margins")
 
     def flip(self, theta, p):
-        """Chance that a kept row's bit sign(a) differs for an input at angle theta, given p; arrays broadcast."""
+        """Chance that a kept row's bit sign(a) differs for an input at angle theta, given p; arrays
+        broadcast.
+        """
         self._lacks("closed form for its bit flips")
 
     def _lacks(self, what):
@@ -69,7 +78,9 @@ class Ordinary(Rule):
 
     def check(self, width, pool):
         if pool > width:
-            raise ValueError(f"pool: {pool} is more than width {width}, but rule 'none' keeps every row")
+            raise ValueError(
+                f"pool: {pool} is more than width {width}, but rule 'none' keeps every row"
+            )
 
     def rank(self, projections, labels=None):
         return np.zeros_like(projections)
@@ -144,18 +155,24 @@ class Signed(Tail):
 
 
 class Labelled(Rule):
-    """Ours: unit i keeps, of its own m = n/k rows, the one with the largest c_i a, for a wanted bit c_i; p is 1/m."""
+    """Ours: unit i keeps, of its own m = n/k rows, the one with the largest c_i a, for a wanted bit
+    c_i; p is 1/m.
+    """
 
     name = "labelled"
     labelled = True
 
     def check(self, width, pool):
         if pool % width:
-            raise ValueError(f"pool: {pool} is not a multiple of width {width}, as rule 'labelled' needs")
+            raise ValueError(
+                f"pool: {pool} is not a multiple of width {width}, as rule 'labelled' needs"
+            )
 
     def rank(self, projections, labels=None):
         wanted = np.reshape(projections, (len(labels), -1)) * labels[:, None]
-        return (wanted - wanted.max(axis=1, keepdims=True)).ravel()  # 0 for the k winners, less for all others
+        return (
+            wanted - wanted.max(axis=1, keepdims=True)
+        ).ravel()  # 0 for the k winners, less for all others
 
     def magnitudes(self, rng, width, pool, shape):
         return self.quantile(rng.random((*shape, width)), width / pool)
@@ -196,9 +213,13 @@ def find(name):
 
 
 def check_labels(rule, labels, width):
-    """The wanted bits (width,) of a rule that needs them, None of another; refused if they are missing or not -1 and +1."""
+    """The wanted bits (width,) of a rule that needs them, None of another; refused if they are
+    missing or not -1 and +1.
+    """
     if not rule.labelled:
         return None
     if labels is None:
-        raise ValueError(f"labels: None, but rule {rule.name!r} needs a wanted bit (-1 or +1) for each unit")
+        raise ValueError(
+            f"labels: None, but rule {rule.name!r} needs a wanted bit (-1 or +1) for each unit"
+        )
     return arguments.signs("labels", labels, (width,))

@@ -1,13 +1,11 @@
 """The margins that a rule selects, and the rates per layer that follow."""
 
-from functools import lru_cache
-
 import numpy as np
 from scipy import special
 from scipy.interpolate import CubicSpline
 
 from entanglement.arguments import count
-from entanglement.layer import require
+from entanglement.layer import remembered, require
 from entanglement.quadrature import hermite, normal_trapezoid
 
 WIDE = 32  # width from which the norm of a layer's margins has its quantile function
@@ -16,7 +14,8 @@ SERIES = 2048  # width from which E ln A is summed in powers of 1/width
 
 
 def second_moment(layer):
-    """M = E a^2 of a kept row's margin, wide layer at fixed n/k: a float; 1 without selection. Ours.
+    """M = E a^2 of a kept row's margin, wide layer at fixed n/k: a float; 1 without selection.
+    Ours.
 
     Source: truncated normal (`largest`, `signed`), largest of n/k normals (`labelled`).
     """
@@ -24,7 +23,9 @@ def second_moment(layer):
 
 
 def finite_second_moment(layer):
-    """E a^2 at this width and pool, exact, a float: the wide value averaged over p ~ Beta(k+1, n-k). Ours."""
+    """E a^2 at this width and pool, exact, a float: the wide value averaged over p ~ Beta(k+1,
+    n-k). Ours.
+    """
     p, weight = shares(layer)
     return float(weight @ layer.law.moments(p)[0])
 
@@ -35,10 +36,11 @@ def excess(layer):
 
 
 def mean_log_norm(layer):
-    """E ln A of the norm of a layer's margins, nats, a float; error 1e-12 at every width and pool. Ours.
+    """E ln A of the norm of a layer's margins, nats, a float; error 1e-12 at every width and pool.
+    Ours.
 
-    Source: E ln S = ln c + integral of (exp(-t) - E exp(-t S/c))/t dt (Frullani) with the Laplace transform of S = A^2;
-    from width 2048 on a series.
+    Source: E ln S = ln c + integral of (exp(-t) - E exp(-t S/c))/t dt (Frullani) with the Laplace
+    transform of S = A^2; from width 2048 on a series.
     """
     width = require(layer).width
     if width >= SERIES:
@@ -52,7 +54,8 @@ def mean_log_norm(layer):
 
 
 def rapidity_gain(layer):
-    """Rapidity gained a layer, E ln A - E ln B, nats a layer, a float; (1/2) ln M for wide layers. Ours.
+    """Rapidity gained a layer, E ln A - E ln B, nats a layer, a float; (1/2) ln M for wide layers.
+    Ours.
 
     Error 1e-12, or 1e-6 of the gain where that is more, at every width and pool.
     """
@@ -63,19 +66,25 @@ def rapidity_gain(layer):
     return float(_log_mean_square(layer) - (ratio + _chi_series(width - 1)) / 2)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def log_norm_quantile(layer):
-    """ln A (nats) as a function of a standard normal score: its quantile function, a CubicSpline; pool > width. Ours.
+    """ln A (nats) as a function of a standard normal score: its quantile function, a CubicSpline;
+    pool > width. Ours.
 
-    exp of it at z ~ N(0, 1) has the law of A, to 1e-8 in probability from width 32 on, to 1e-4 below.
+    exp of it at z ~ N(0, 1) has the law of A, to 1e-8 in probability from width 32 on, to 1e-4
+    below.
     """
-    square, below = (_wide_norm if require(layer, selects=True).width >= WIDE else _narrow_norm)(layer)
+    square, below = (_wide_norm if require(layer, selects=True).width >= WIDE else _narrow_norm)(
+        layer
+    )
     inside = (below > 1e-9) & (below < 1 - 1e-9) & (np.diff(below, prepend=0) > 0)
     return CubicSpline(special.ndtri(below[inside]), np.log(square[inside]) / 2)
 
 
 def _wide_norm(layer):
-    """Values of A^2 and their distribution function, from the characteristic function (Gil-Pelaez 1951)."""
+    """Values of A^2 and their distribution function, from the characteristic function (Gil-Pelaez
+    1951).
+    """
     width = layer.width
     mean = width * finite_second_moment(layer)
     nudge = 0.1 * np.sqrt(width) / mean  # small against 1/deviation, which only has to be near
@@ -88,7 +97,9 @@ def _wide_norm(layer):
 
 
 def _narrow_norm(layer):
-    """The same where few margins are added: their squares, convolved on a grid for each p, then mixed."""
+    """The same where few margins are added: their squares, convolved on a grid for each p, then
+    mixed.
+    """
     z, mass = normal_trapezoid(2001)
     u = np.minimum(special.ndtr(z), 1 - 1e-16)
     p, weight = (part[::4] for part in shares(layer))
@@ -98,7 +109,9 @@ def _narrow_norm(layer):
 
 
 def _sum_of_squares(value, mass, count):
-    """Values and distribution function of the sum of `count` variables with atoms at `value`, on a grid that keeps the mean."""
+    """Values and distribution function of the sum of `count` variables with atoms at `value`, on a
+    grid that keeps the mean.
+    """
     least, mean = value.min(), mass @ value
     top = count * (mean - least) + 12 * np.sqrt(count * (mass @ (value - mean) ** 2)) + 60
     cell, part = np.divmod((value - least) / top * CELLS, 1)
@@ -108,11 +121,12 @@ def _sum_of_squares(value, mass, count):
     return count * least + top / CELLS * (np.arange(CELLS) + 0.5), np.cumsum(law)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def inverse_norm_moments(layer):
     """(E A^-2, E A^-4) of the norm A of a layer's margins; width >= 5; relative error 1e-9. Ours.
 
-    Source: E A^-2p = int_0^inf t^(p-1) E exp(-t A^2) dt / (p-1)!; 1/(k-2) and 1/((k-2)(k-4)) without selection.
+    Source: E A^-2p = int_0^inf t^(p-1) E exp(-t A^2) dt / (p-1)!; 1/(k-2) and 1/((k-2)(k-4))
+    without selection.
     """
     width = require(layer, 5).width
     if not layer.selects:
@@ -125,26 +139,33 @@ def inverse_norm_moments(layer):
 
 
 def lyapunov_exponents(width):
-    """The Lyapunov exponents (k,) of ordinary layers of width k, no selection, descending, nats a layer. Source: Newman 1986."""
+    """The Lyapunov exponents (k,) of ordinary layers of width k, no selection, descending, nats a
+    layer. Source: Newman 1986.
+    """
     return mean_log_chi(count("width", width, 1, 10**7) - np.arange(width))
 
 
 def exponents_in_force(layer):
-    """The same with selection, (k,): lambda_1 replaced by E ln A, the spike; sorted anew, descending, nats a layer. Ours."""
+    """The same with selection, (k,): lambda_1 replaced by E ln A, the spike; sorted anew,
+    descending, nats a layer. Ours.
+    """
     exponents = lyapunov_exponents(require(layer).width)
     exponents[0] = mean_log_norm(layer)
     return np.sort(exponents)[::-1]
 
 
 def excess_slope(layer):
-    """Decay of the spherical excess of a triple, 2 lambda_1 - lambda_2 - lambda_3 of the exponents in force; nats a layer."""
+    """Decay of the spherical excess of a triple, 2 lambda_1 - lambda_2 - lambda_3 of the exponents
+    in force; nats a layer.
+    """
     first, second, third = exponents_in_force(require(layer, 3))[:3]
     return float(2 * first - second - third)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def log_growth_variance(layer):
-    """Variance over networks of ln(A/B), nats^2 a layer: Var ln A + Var ln B; width >= 32, pool > width; error 1e-7. Ours.
+    """Variance over networks of ln(A/B), nats^2 a layer: Var ln A + Var ln B; width >= 32, pool >
+    width; error 1e-7. Ours.
 
     Var ln B = psi'((k-1)/2)/4; Var ln A from log_norm_quantile by Gauss-Hermite.
     """
@@ -164,18 +185,22 @@ def log_chi_variance(freedom):
 
 
 def shares(layer):
-    """Nodes p and their weights for an average over the share of the projections' law that a layer keeps."""
+    """Nodes p and their weights for an average over the share of the projections' law that a layer
+    keeps.
+    """
     return require(layer).law.shares(layer.width, layer.pool)
 
 
 def _laplace(t, layer):
-    """E exp(-t A^2), A^2 a sum of k squared margins, for an array t with a real part of 0 or more."""
+    """E exp(-t A^2), A^2 a sum of k squared margins, for an array t of real part 0 or more."""
     p, weight = shares(layer)
     return weight @ np.exp(layer.width * layer.law.log_laplace(t, p[:, None]))
 
 
 def _log_mean_square(layer):
-    """E ln(A/sqrt k), nats, in powers of 1/k: given p A^2 is a sum of k independent terms, of cumulants c_1 .. c_4."""
+    """E ln(A/sqrt k), nats, in powers of 1/k: given p A^2 is a sum of k independent terms, of
+    cumulants c_1 .. c_4.
+    """
     p, weight = shares(layer)
     m, m2, m3, m4 = layer.law.moments(p)
     c2, c3 = (m2 - m**2) / m**2, (m3 - 3 * m2 * m + 2 * m**3) / m**3
