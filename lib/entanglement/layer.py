@@ -67,7 +67,7 @@ def require(layer, least=2, selects=False):
 
 
 def remembered(function):
-    """lru_cache for a function of a layer; what cannot be hashed goes through, to be refused by name."""
+    """lru_cache for a function of a layer; what cannot be hashed goes through, to be refused."""
     cached = lru_cache(maxsize=64)(function)
 
     @wraps(function)

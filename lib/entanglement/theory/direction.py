@@ -74,8 +74,8 @@ def layer_excess(layer):
 def direction_tangent(layer, input_dim, depth):
     """Mean and variance over networks of T^2 after L layers; exact, width >= 5.
 
-    input_dim: d >= 2; depth: a whole number. Its mean is about (d-1) (1 - M^-L) / (k (M-1)); for d = 2 it is the variance of the noise S_L in
-    w_L. Ours.
+    input_dim: d >= 2; depth: a whole number. Its mean is about (d-1) (1 - M^-L) / (k (M-1)); for
+    d = 2 it is the variance of the noise S_L in w_L. Ours.
     """
     first, second = inverse_norm_moments(layer)
     depth, last = count("depth", depth), count("input_dim", input_dim, 2) - 1
