@@ -4,33 +4,33 @@ import json
 import math
 import os
 import tempfile
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import norm, t
+
+from companion import words
 
 VERDICTS = ("holds", "holds, trivially", "holds with a condition", "does not hold")
 DIGITS = 6
-# what each notebook tests: the abstract of arXiv 2309.15669 v7 sentence by sentence, shortened; quotation marks are its words
-SENTENCES = {
-    "01": 'Overparameterised linear networks reach "zero loss by fitting random noise, even on previously unseen test samples"',
-    "02": "Distant features become entangled, however far apart (title; earlier versions of the abstract)",
-    "03": 'Spacetime diagrams reveal a "connection to length contraction"',
-    "04": 'Training and test samples converge "toward a shared normalized point within a flat Riemannian manifold"',
-    "05": 'Entangled features serve "information reconciliation" (index terms)',
-    "06": 'Worst-case adversarial examples are transformed into outputs that are "both recognizable and robust"',
-    "07": 'This gives "new insights into the behavior of non-robust features"',
-    "08": "Is it entanglement? (this companion's question)",
-    "09": "What do other networks do? (this companion's question)",
-}
-STANDARD_ERRORS = 4
+SOURCES = ("paper", "reading", "ours")  # whose claim: the paper's words, our reading of them, our own question
+KINDS = ("matrices", "law")
+COARSE = 0.1  # relative error that a good check would notice
+LEVEL = 4  # standard errors: their level is that of every statistical check
 
 
 def output_dir():
     """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the checkout (or of the cwd)."""
     if os.environ.get("ENTANGLEMENT_OUT"):
         return Path(os.environ["ENTANGLEMENT_OUT"])
-    root = Path(__file__).resolve().parents[2]
-    return (root if (root / "Makefile").is_file() else Path.cwd()) / "build" / "local"
+    return root() / "build" / "local"
+
+
+def root():
+    """The checkout that this library stands in, or the working directory."""
+    checkout = Path(__file__).resolve().parents[2]
+    return checkout if (checkout / "Makefile").is_file() else Path.cwd()
 
 
 def write_whole(path, content):
@@ -48,66 +48,119 @@ def write_whole(path, content):
         raise
 
 
-def check(name, measured, predicted, stderr=0.0, tolerance=None, unit=""):
-    """One comparison of our prediction with a measurement.
+def check(
+    name,
+    measured,
+    predicted,
+    *,
+    kind,
+    stderr=None,
+    repeats=None,
+    tolerance=None,
+    reason=None,
+    share=False,
+    unit="",
+):
+    """One comparison of our prediction with a measurement; whether it holds is computed here, never passed in.
 
-    measured, predicted, stderr, tolerance: finite scalars in `unit`. The tolerance is 4 standard errors unless given, so
-    without either the two must be equal. Whether it holds is computed here, never passed in.
+    measured, predicted, stderr, tolerance: finite scalars in `unit`. kind: "matrices" (every weight of the network in question
+    was drawn or trained) or "law" (drawn from the law that the prediction uses). A statistical check gives its standard error
+    and the independent `repeats` behind it: its tolerance is Student's quantile of the level of four standard errors. Any other
+    states its tolerance and the reason. resolution: the smallest relative error that it would notice; of 1 - share for a
+    `share` above 1/2; None where the prediction is 0.
     """
-    if not stderr >= 0:
-        raise ValueError(f"stderr: {name!r} has {stderr!r}, want 0 or more")
-    if tolerance is None:
-        tolerance = STANDARD_ERRORS * stderr
-    numbers = dict(measured=measured, predicted=predicted, stderr=stderr, tolerance=tolerance)
-    for key, value in numbers.items():
-        if not math.isfinite(value):
-            raise ValueError(f"{key}: {name!r} has {value!r}, which is not finite")
-    holds = bool(abs(measured - predicted) <= tolerance)
-    return dict(name=name, **{k: _rounded(v) for k, v in numbers.items()}, unit=unit, holds=holds)
+    if kind not in KINDS:
+        raise ValueError(f"kind: {kind!r} is not one of {KINDS}")
+    statistical = stderr is not None
+    if statistical and (tolerance is not None or reason is not None):
+        raise ValueError(f"tolerance: {name!r} has a standard error, which sets it")
+    if not statistical and (tolerance is None or not reason):
+        raise ValueError(f"tolerance: {name!r} has no standard error, so it states one and the reason")
+    if statistical:
+        _within("stderr", name, stderr, 0)
+        if not isinstance(repeats, Integral) or repeats < 2:
+            raise ValueError(f"repeats: {name!r} has {repeats!r}, want a whole number above 1")
+        tolerance = student(repeats) * stderr
+    _within("tolerance", name, tolerance, 0)
+    for key, value in (("measured", measured), ("predicted", predicted)):
+        _within(key, name, value, *((0, 1) if share else ()))
+    measured, predicted, tolerance = map(_rounded, (measured, predicted, tolerance))
+    size = 1 - predicted if share and predicted > 0.5 else abs(predicted)
+    return dict(
+        name=name,
+        kind=kind,
+        measured=measured,
+        predicted=predicted,
+        stderr=_rounded(stderr) if statistical else None,
+        repeats=int(repeats) if statistical else None,
+        tolerance=tolerance,
+        resolution=_rounded(tolerance / size) if size else None,
+        unit=unit,
+        reason=reason,
+        holds=bool(abs(measured - predicted) <= tolerance),
+    )
+
+
+def student(repeats):
+    """Student's quantile for the mean of so many repeats, of the level of four standard errors: 17.5 for 5, 4.5 for 40."""
+    return float(t.isf(norm.sf(LEVEL), repeats - 1))
+
+
+def _within(key, name, value, low=-math.inf, high=math.inf):
+    if isinstance(value, bool) or np.ndim(value) or not np.isrealobj(value) or not math.isfinite(value) or not low <= value <= high:
+        raise ValueError(f"{key}: {name!r} has {value!r}, want a finite number in [{low:g}, {high:g}]")
 
 
 def mean_error(values):
-    """Mean and standard error over the first axis, whose entries are independent repeats."""
+    """Mean and standard error over the first axis, whose entries are two or more independent repeats."""
     values = np.asarray(values, dtype=float)
+    if not values.ndim or len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"values: shape {values.shape}; want two or more finite repeats")
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def check_mean(name, values, predicted, unit=""):
-    """`check` of the mean of independent repeats (R,) against a prediction, with the standard error that they show."""
+def check_mean(name, values, predicted, *, kind, share=False, unit=""):
+    """`check` of the mean of independent repeats (R,), with the standard error that they show."""
     measured, stderr = mean_error(values)
-    return check(name, measured, predicted, stderr, unit=unit)
+    return check(
+        name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), share=share, unit=unit
+    )
 
 
-def check_share(name, values, predicted, count):
-    """`check_mean` of shares that are each of `count` cases; the error is at least the binomial one of the prediction."""
+def check_share(name, values, predicted, count, *, kind):
+    """`check_mean` of shares (R,) of `count` cases each; the error is at least the binomial one of the prediction."""
+    _within("predicted", name, predicted, 0, 1)
+    _within("count", name, count, 1)
     measured, stderr = mean_error(values)
-    binomial = math.sqrt(predicted * (1 - predicted) / (count * len(values)))
-    return check(name, measured, predicted, max(stderr, binomial))
+    stderr = max(stderr, math.sqrt(predicted * (1 - predicted) / (count * len(values))))
+    return check(name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), share=True)
 
 
-def record(id, claim, verdict, why, checks, figures=(), *, notebook):
-    """Write one claim with its verdict and checks to $ENTANGLEMENT_OUT/claims/<id>.json and return it, displayable.
+def record(id, checks, **open_numbers):
+    """Write one claim with its checks to $ENTANGLEMENT_OUT/claims/<id>.json and return it, displayable.
 
-    id: the notebook number and a short name, such as "01-zero-loss"; notebook: its file stem.
-    verdict: one of VERDICTS, on the paper's claim; the checks are on our predictions. figures: names of saved figures.
+    id: the notebook's number and a short name, such as "01a-zero-loss". Claim, source, verdict, figures and why are the
+    section of that name in words/NN.md, whose open numbers are given by name. ValueError for what does not fit.
     """
-    if verdict not in VERDICTS:
-        raise ValueError(f"verdict: {verdict!r} is not one of {VERDICTS}")
-    if not checks:
-        raise ValueError(f"checks: claim {id!r} has none")
+    texts = words.fill(id, **open_numbers)
+    for key, known in (("verdict", VERDICTS), ("source", SOURCES)):
+        if texts.get(key) not in known:
+            raise ValueError(f"{key}: {id!r} has {texts.get(key)!r}, not one of {known}")
     names = [c["name"] for c in checks]
-    if len(set(names)) < len(names):
-        raise ValueError(f"checks: names repeat in {names!r}")
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"checks: {id!r} has none, or names that repeat: {names!r}")
     entry = Claim(
-        id=id, claim=claim, notebook=notebook, verdict=verdict, why=why, figures=list(figures), checks=[_recomputed(c) for c in checks]
+        id=id,
+        claim=texts["claim"],
+        source=texts["source"],
+        notebook=next(Path().glob(f"{id[:2]}_*.ipynb")).stem,
+        verdict=texts["verdict"],
+        why=texts["why"],
+        figures=[name.strip() for name in texts.get("figures", "").split(",") if name.strip()],
+        checks=list(checks),
     )
     write_whole(output_dir() / "claims" / f"{id}.json", dumps([entry]))
     return entry
-
-
-def _recomputed(c):
-    """The check made again from its own rounded numbers, so that `holds` follows from what is stored."""
-    return check(c["name"], c["measured"], c["predicted"], c["stderr"], c["tolerance"], c["unit"])
 
 
 def dumps(claims):
@@ -116,9 +169,11 @@ def dumps(claims):
 
 
 def load(path):
-    """Claims of a file as a list of dicts: id, claim, notebook, verdict, why, figures, checks.
+    """Claims of a file as a list of dicts: id, claim, source, notebook, verdict, why,
+    figures, checks.
 
-    checks: dicts of name, measured, predicted, stderr, tolerance, unit, holds; scalars only.
+    checks: dicts of name, kind, measured, predicted, stderr, repeats, tolerance, resolution, unit, reason, holds; scalars or
+    None.
     Raises ValueError naming the file if it is not a claims file.
     """
     try:
@@ -131,16 +186,24 @@ def load(path):
 class Claim(dict):
     """A claim as a plain dict that Jupyter shows as a table of its checks."""
 
-    KEYS = ("id", "claim", "notebook", "verdict", "why", "figures", "checks")
+    KEYS = ("id", "claim", "source", "notebook", "verdict", "why", "figures", "checks")
 
     def _repr_markdown_(self):
+        head = ["check", "against", "measured", "predicted", "tolerance", "would notice", "holds"]
         rows = [
-            f"| {_cell(c['name'])} | {_text(c['measured'])} | {_text(c['predicted'])} | {_text(c['tolerance'])} | {c['unit']} | "
-            f"{'yes' if c['holds'] else '**NO**'} |"
+            [
+                _cell(c["name"]) + (f" ({c['reason']})" if c["reason"] else ""),
+                c["kind"],
+                _text(c["measured"]),
+                f"{_text(c['predicted'])} {c['unit']}".strip(),
+                _text(c["tolerance"]),
+                "" if c["resolution"] is None else f"{c['resolution']:.2%}",
+                "yes" if c["holds"] else "**NO**",
+            ]
             for c in self["checks"]
         ]
-        head = "| our prediction | measured | predicted | tolerance | unit | holds |\n| --- | --- | --- | --- | --- | --- |\n"
-        return f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}\n\n{head}" + "\n".join(rows)
+        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+        return f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}\n\n" + "\n".join(lines)
 
     def __repr__(self):
         good, total = passed(self)
@@ -168,29 +231,26 @@ def table(claims):
 
 
 def markdown(claims):
-    """The paper's sentences as a Markdown table for README: what was tested, where, the verdict and why."""
-    lines = ["| the paper says | claim as tested, and verdict | where | predictions that hold |", "| --- | --- | --- | --- |"]
-    for number, sentence in SENTENCES.items():
-        rows = [_row(claim) for claim in claims if claim["notebook"].startswith(number)] or ["not tested here yet | |"]
-        lines += [f"| {sentence if first else ''} | {row} |" for first, row in zip([True] + [False] * len(rows), rows)]
+    """A Markdown table for README: a row a notebook, the sentence that it tests and its verdicts."""
+    lines = ["| notebook | tests | verdicts |", "| --- | --- | --- |"]
+    for stem in sorted({claim["notebook"] for claim in claims}):
+        sentence = words.read(root() / "notebooks" / "words" / f"{stem[:2]}.md")["title"]
+        verdicts = "; ".join(claim["verdict"] for claim in claims if claim["notebook"] == stem)
+        lines.append(f"| [{stem[:2]}](notebooks/{stem}.ipynb) | {_cell(sentence)} | {verdicts} |")
     return "\n".join(lines)
 
 
 def agreement(claims):
-    """A sentence for README on all predictions: how many hold, and how far those with a standard error are from what was measured."""
+    """Sentences on all checks: how many hold, against what, how far from it, and how many are coarse."""
     checks = [c for claim in claims for c in claim["checks"]]
-    own = [c for c in checks if c["stderr"]]
-    common = [c for c in own if math.isclose(c["tolerance"], STANDARD_ERRORS * c["stderr"], rel_tol=1e-4)]
-    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in common]
-    good = sum(c["holds"] for c in checks)
-    deviations = ""
-    if z:
-        rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
-        deviations = f" Their deviations have a root mean square of {rms:.2f} standard errors (1 by chance) and a maximum of {most:.1f}."
-    return (
-        f"{good} of {len(checks)} predictions hold. {len(z)} of them are statistical.{deviations} The other {len(checks) - len(z)} are "
-        "identities, bounds or slopes whose tolerance stands beside them in the notebook."
-    )
+    parts = []
+    for kind, against in (("matrices", "against whole matrices"), ("law", "drawn from the law")):
+        own = [c for c in checks if c["kind"] == kind]
+        coarse = sum(c["resolution"] is not None and c["resolution"] > COARSE for c in own)
+        parts.append(f"{sum(c['holds'] for c in own)} of {len(own)} {against} hold ({coarse} would not notice 10 %)")
+    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in checks if c["stderr"]]
+    rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
+    return f"Of {len(checks)} checks, {'; '.join(parts)}. {len(z)} are statistical: their deviations have a root mean square of {rms:.2f} standard errors and a maximum of {most:.1f}."
 
 
 def overview(claims):
@@ -201,13 +261,6 @@ def overview(claims):
         for good, total in [passed(claim)]
     ]
     return "\n".join(["| claim as tested | verdict | predictions that hold | notebook |", "| --- | --- | --- | --- |", *rows])
-
-
-def _row(claim):
-    good, total = passed(claim)
-    figures = ", ".join(f"[{name}](figures/{name}.png)" for name in claim["figures"])
-    book = f"[notebook {claim['notebook'][:2]}](notebooks/{claim['notebook']}.ipynb)"
-    return f"{_cell(claim['claim'])}: **{claim['verdict']}**. {_cell(claim['why'])} | {book}: {figures} | {good} of {total}"
 
 
 def _rounded(value):
