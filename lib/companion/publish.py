@@ -10,7 +10,7 @@ import time
 
 from companion import claims
 from companion.run import execute, produced, recorded, stored, workplace
-from companion.tree import BUILD, FIGURES, Refused, find, listed_figures, move, status, stems
+from companion.tree import BUILD, FIGURES, Refused, find, listed_figures, move, number, status, stems
 
 
 def rules():
@@ -19,7 +19,7 @@ def rules():
     for stem in stems():
         figures = [f"figures/{name}" for name in listed_figures(stem)]
         files = " ".join([*figures, f"build/claims/{stem}.json", f"build/executed/{stem}.ipynb"])
-        words = f"$(wildcard notebooks/words/{stem[:2]}.md)"
+        words = f"$(wildcard notebooks/words/{number(stem)}.md)"
         lines += [
             f"{files} &: notebooks/{stem}.ipynb {words} $(LIBRARY) $(ENVIRONMENT)",
             f"\t@$(PYTHON) -m companion.publish notebook {stem}",
@@ -58,9 +58,15 @@ def place(stem, folder, time):
 
 
 def merge():
-    """figures/claims.json, and its table in build/claims.txt, from all notebooks' fragments."""
-    paths = [BUILD / "claims" / f"{stem}.json" for stem in stems()]
-    entries = [entry for path in paths for entry in claims.load(path)]
+    """figures/claims.json, and its table in build/claims.txt, from all notebooks' fragments.
+
+    Of a notebook that was not run here, the claims that figures/claims.json has stay.
+    """
+    fragments = {stem: BUILD / "claims" / f"{stem}.json" for stem in stems()}
+    lacking = [stem for stem, path in fragments.items() if not path.exists()]
+    kept = claims.load(FIGURES / "claims.json") if lacking else []
+    entries = [entry for entry in kept if entry["notebook"] in lacking]
+    entries += [e for path in fragments.values() if path.exists() for e in claims.load(path)]
     claims.write_whole(BUILD / "claims.json", claims.dumps(entries))
     claims.write_whole(BUILD / "claims.txt", f"{claims.table(entries)}\n".encode())
     move(BUILD / "claims.json", FIGURES / "claims.json")

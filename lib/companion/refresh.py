@@ -1,19 +1,22 @@
 """What authors refresh: stored notebooks, their figures, and every text made from the claims.
 
-`python -m companion.refresh NB` runs a notebook once and stores what `make all` makes, unless
-nothing it depends on has changed; without NB, all of them, then the generated texts.
+`python -m companion.refresh [NB]...` runs each notebook once, or those named, and stores what
+`make all` makes; one of which nothing has changed since is passed over.
 """
 
 import hashlib
+import os
 import re
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from companion import claims, parameters
+from companion import claims, gallery, parameters
+from companion.claims import write_whole
 from companion.publish import merge, place
 from companion.run import execute, produced, workplace
-from companion.tree import BUILD, FIGURES, LIB, NOTEBOOKS, ROOT, Refused
-from companion.tree import find, move, number, read, status, stems
+from companion.tree import BUILD, FIGURES, ROOT, Refused, file_of, find, move, number, status, stems
 
 README_PARTS = {"agreement": claims.agreement, "claims": claims.markdown}
 NOTEBOOK_PARTS = {"claims": claims.overview}
@@ -25,21 +28,19 @@ def refresh(stem):
     """Run a notebook as it stands, its parameters too, and store all that it makes."""
     import nbformat
 
-    if up_to_date(stem):
-        return
-    source = NOTEBOOKS / f"{stem}.ipynb"
-    before = source.read_text(encoding="utf-8")
+    source = file_of(stem)
+    before, started = source.read_text(encoding="utf-8"), time.time()
     with workplace() as folder:
         book = execute(stem, nbformat.reads(before, as_version=4), folder)
         names = [path.name for path in produced(folder, "figures")]
         if source.read_text(encoding="utf-8") != before:
             raise Refused(f"{stem}: edited while it ran; nothing was stored")
-        replace_text(source, nbformat.writes(as_stored(book, names)) + "\n", folder)
+        replace_text(source, nbformat.writes(as_stored(book, names)) + "\n", folder, started)
         for path in FIGURES.glob(f"{number(stem)}_*"):
             if path.name not in names:
                 path.unlink()
-        place(stem, folder, time.time())
-    stamp(stem)
+        place(stem, folder, started)
+    set_up_to_date(stem)
 
 
 def as_stored(book, figures):
@@ -63,26 +64,25 @@ def as_stored(book, figures):
 
 def digest(stem):
     """Of all that a stored notebook depends on, and of all that it made."""
-    library = [path for path in LIB.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    made = [*FIGURES.glob(f"{number(stem)}_*"), *BUILD.glob(f"claims/{stem}.json")]
-    own = [NOTEBOOKS / f"{stem}.ipynb", *NOTEBOOKS.glob(f"words/{number(stem)}.md")]
+    own = [f"notebooks/{stem}.ipynb", f"notebooks/words/{number(stem)}.md", "lib/**/*"]
+    made = [f"figures/{number(stem)}_*", f"build/claims/{stem}.json"]
     found = hashlib.sha256()
-    for path in sorted([*library, *made, *own]):
-        found.update(f"{path.relative_to(ROOT)} {path.stat().st_size} ".encode())
-        found.update(path.read_bytes())
+    for path in sorted(path for pattern in own + made for path in ROOT.glob(pattern)):
+        if path.is_file() and path.suffix != ".pyc":
+            found.update(f"{path.relative_to(ROOT)} {path.stat().st_size} ".encode())
+            found.update(path.read_bytes())
     return found.hexdigest()
 
 
 def up_to_date(stem):
     """Whether a notebook is stored as it was last made here, from what there is now."""
-    stamped = BUILD / "refreshed" / stem
-    return stamped.exists() and stamped.read_text() == digest(stem)
+    stamp = BUILD / "refreshed" / stem
+    return stamp.exists() and stamp.read_text() == digest(stem)
 
 
-def stamp(stem):
-    """Remember that a notebook is up to date; `make all` sees it by the time."""
-    claims.write_whole(BUILD / "refreshed" / stem, digest(stem).encode())
-    (BUILD / "executed" / f"{stem}.ipynb").touch()
+def set_up_to_date(stem):
+    """Remember that a notebook is stored as it was made."""
+    write_whole(BUILD / "refreshed" / stem, digest(stem).encode())
 
 
 # ---- generated texts
@@ -114,41 +114,13 @@ def generated():
     entries, readme = claims.load(FIGURES / "claims.json"), ROOT / "README.md"
     yield readme, filled(readme.read_text(encoding="utf-8"), entries, README_PARTS)
     for stem in stems():
-        book = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4)
+        book = nbformat.read(file_of(stem), as_version=4)
         tables = [cell for cell in book.cells if cell.source.startswith("<!-- claims:begin -->")]
         for cell in tables:
             cell.source = filled(cell.source, entries, NOTEBOOK_PARTS)
         if tables:
-            yield NOTEBOOKS / f"{stem}.ipynb", nbformat.writes(book) + "\n"
-    yield FIGURES / "README.md", gallery(entries)
-
-
-def gallery(entries):
-    """Every figure with its caption under its notebook, and every verdict in full."""
-    parts = ["# Figures and verdicts\n\nMade by `make refresh` from the notebooks; edit those."]
-    for stem in stems():
-        title = f"{number(stem)} {' '.join(stem.split('_')[1:])}"
-        parts.append(f"## [{title}](../notebooks/{stem}.ipynb)")
-        parts += [f"![{alt}]({name}.png)\n\n{caption}" for name, alt, caption in shown(stem)]
-        parts += [verdict(entry) for entry in entries if entry["notebook"] == stem]
-    return "\n\n".join(parts) + "\n"
-
-
-def shown(stem):
-    """(name, alt text, caption) of each figure that a stored notebook shows."""
-    outputs = [output for cell in read(stem)["cells"] for output in cell.get("outputs", [])]
-    for picture, below in zip(outputs, outputs[1:]):
-        caption = "".join(below.get("data", {}).get("text/markdown", ""))
-        name = re.match(r"\*\*(\w+)\.\*\*", caption)
-        if name and "image/png" in picture.get("data", {}):
-            yield name[1], picture["metadata"]["image/png"]["alt"], caption
-
-
-def verdict(entry):
-    """A claim as a paragraph: what was tested, what came out, why, how many predictions hold."""
-    good, total = claims.passed(entry)
-    said = f"{entry['claim']}: **{entry['verdict']}**. {entry['why']}"
-    return f"* {said} ({good} of {total} predictions hold.)"
+            yield file_of(stem), nbformat.writes(book) + "\n"
+    yield FIGURES / "README.md", gallery.text(entries)
 
 
 def write_generated():
@@ -156,32 +128,50 @@ def write_generated():
     with workplace() as folder:
         for path, text in generated():
             current = path.suffix == ".ipynb" and up_to_date(path.stem)
-            replace_text(path, text, folder)
+            replace_text(path, text, folder, path.stat().st_mtime if current else time.time())
             if current:
-                stamp(path.stem)
+                set_up_to_date(path.stem)
 
 
-def replace_text(path, text, folder):
-    """Replace a file whole, by way of `folder`; untouched if it holds this text already."""
+def replace_text(path, text, folder, time):
+    """Replace a file whole, by way of `folder`; untouched if it holds this text already.
+
+    time: when it was last modified, as make shall see it: a notebook, before its figures.
+    """
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         (folder / "new").write_text(text, encoding="utf-8")
+        os.utime(folder / "new", (time, time))
         move(folder / "new", path)
 
 
 # ---- command line
 
 
+def alone(stem):
+    """Refresh a notebook in a process of its own; its exit status."""
+    return subprocess.call([sys.executable, "-m", "companion.refresh", "--alone", stem], cwd=ROOT)
+
+
+def everything(chosen):
+    """Refresh notebooks side by side, then what is generated from all of them."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        codes = list(pool.map(alone, [stem for stem in chosen if not up_to_date(stem)]))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after a Ctrl-C
+    if any(codes):
+        raise Refused("refresh: not done, for the reasons above")
+    merge()
+    write_generated()
+
+
 def main():
-    """Refresh the notebooks named, or everything; returns the exit status."""
-
-    def do():
-        for stem in map(find, sys.argv[1:]) if sys.argv[1:] else stems():
-            refresh(stem)
-        if not sys.argv[1:]:
-            merge()
-            write_generated()
-
-    return status(do)
+    """Refresh the notebooks named, or all; `--alone NB`: it only. Returns the exit status."""
+    match sys.argv[1:]:
+        case ["--alone", stem]:
+            return status(lambda: refresh(stem))
+        case names:
+            return status(lambda: everything([find(name) for name in names] or stems()))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from companion import claims, parameters, pins
 from companion.scratch import fresh_folder, short_place
-from companion.tree import BUILD, NOTEBOOKS, ROOT, Refused, find, move, status
+from companion.tree import BUILD, NOTEBOOKS, ROOT, Refused, file_of, find, move, status
 
 CELL_TIMEOUT = 600  # seconds
 # nbformat would compile a grammar of web addresses, for nothing: 1.3 s a run
@@ -41,7 +41,7 @@ def stored(stem):
     """
     import nbformat
 
-    book = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4)
+    book = nbformat.read(file_of(stem), as_version=4)
     cell, source = parameters.cell(book), book.metadata.get("companion", {}).get("parameters")
     if cell and source not in (None, cell.source):
         print(
@@ -64,13 +64,14 @@ def execute(stem, book, folder, values=()):
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
-    source, output = folder / "source.ipynb", folder / f"{stem}.ipynb"
-    nbformat.write(book, source)
+    output = folder / f"{stem}.ipynb"
+    nbformat.write(book, output)
     print(f"running {stem} ...", file=sys.stderr, flush=True)
     try:
         with kernel_manager() as manager:
             return papermill.execute_notebook(
-                *map(unformatted, (source, output)),
+                unformatted(output),
+                unformatted(output),
                 dict(values),
                 cwd=str(NOTEBOOKS),
                 kernel_name="python3",
@@ -84,8 +85,7 @@ def execute(stem, book, folder, values=()):
             )
     except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
         failed = BUILD / "failed" / f"{stem}.ipynb"
-        if output.exists():
-            move(output, failed)
+        move(output, failed)
         raise Refused(f"{stem} failed: {failure(error)}\nsee {failed.relative_to(ROOT)}") from error
 
 

@@ -45,9 +45,14 @@ def number(stem):
     return stem.split("_")[0]
 
 
+def file_of(stem):
+    """The path of a stored notebook."""
+    return NOTEBOOKS / f"{stem}.ipynb"
+
+
 def read(stem):
     """A stored notebook as plain dicts and lists."""
-    return json.loads((NOTEBOOKS / f"{stem}.ipynb").read_text(encoding="utf-8"))
+    return json.loads(file_of(stem).read_text(encoding="utf-8"))
 
 
 def listed_figures(stem):
