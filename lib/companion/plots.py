@@ -144,8 +144,8 @@ def save(fig, name, data=None, **numbers):
     length to be written as <name>.csv with six significant digits.
     """
     texts = words.fill(name, **numbers)
-    if not texts.get("caption") or not texts.get("alt"):
-        raise ValueError(f"{name}: its words need a caption and an alt text")
+    if "alt" not in texts:
+        raise ValueError(f"name: {name!r} is a claim's section in {words.place(name)}")
     table = None if data is None else _csv(data)
     folder = output_dir() / "figures"
     fig.get_layout_engine().execute(fig)
