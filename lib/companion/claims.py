@@ -7,30 +7,20 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import norm, t
 
-VERDICTS = ("holds", "holds, trivially", "holds with a condition", "does not hold")
+from companion import words
+
+KINDS = ("matrices", "law")
 DIGITS = 6
-# what each notebook tests: the abstract of arXiv 2309.15669 v7 sentence by sentence, shortened; quotation marks are its words
-SENTENCES = {
-    "01": 'Overparameterised linear networks reach "zero loss by fitting random noise, even on previously unseen test samples"',
-    "02": "Distant features become entangled, however far apart (title; earlier versions of the abstract)",
-    "03": 'Spacetime diagrams reveal a "connection to length contraction"',
-    "04": 'Training and test samples converge "toward a shared normalized point within a flat Riemannian manifold"',
-    "05": 'Entangled features serve "information reconciliation" (index terms)',
-    "06": 'Worst-case adversarial examples are transformed into outputs that are "both recognizable and robust"',
-    "07": 'This gives "new insights into the behavior of non-robust features"',
-    "08": "Is it entanglement? (this companion's question)",
-    "09": "What do other networks do? (this companion's question)",
-}
 STANDARD_ERRORS = 4
 
 
 def output_dir():
-    """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the checkout (or of the cwd)."""
-    if os.environ.get("ENTANGLEMENT_OUT"):
-        return Path(os.environ["ENTANGLEMENT_OUT"])
-    root = Path(__file__).resolve().parents[2]
-    return (root if (root / "Makefile").is_file() else Path.cwd()) / "build" / "local"
+    """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the tree that one stands in."""
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / "Makefile").is_file()), here)
+    return Path(os.environ.get("ENTANGLEMENT_OUT") or root / "build" / "local")
 
 
 def write_whole(path, content):
@@ -48,66 +38,126 @@ def write_whole(path, content):
         raise
 
 
-def check(name, measured, predicted, stderr=0.0, tolerance=None, unit=""):
-    """One comparison of our prediction with a measurement.
+def check(
+    name,
+    measured,
+    predicted,
+    *,
+    kind,
+    stderr=None,
+    repeats=None,
+    tolerance=None,
+    reason=None,
+    share=False,
+    unit="",
+):
+    """One comparison of our prediction with a measurement, as a dict of scalars; whether it holds is computed here.
 
-    measured, predicted, stderr, tolerance: finite scalars in `unit`. The tolerance is 4 standard errors unless given, so
-    without either the two must be equal. Whether it holds is computed here, never passed in.
+    measured, predicted, stderr, tolerance: finite numbers in `unit`, kept with six significant digits. kind: "matrices"
+    (every weight was drawn or trained) or "law" (drawn from the law that the prediction uses). A statistical check states
+    stderr and the number of independent repeats behind it, and its tolerance follows from them; any other states its
+    tolerance and the reason. A statistical check may give a reason too: why it cannot see small errors. share: measured
+    and predicted are shares, in [0, 1]; the resolution of one above 1/2 is relative to its rest.
     """
-    if not stderr >= 0:
-        raise ValueError(f"stderr: {name!r} has {stderr!r}, want 0 or more")
-    if tolerance is None:
-        tolerance = STANDARD_ERRORS * stderr
     numbers = dict(measured=measured, predicted=predicted, stderr=stderr, tolerance=tolerance)
     for key, value in numbers.items():
-        if not math.isfinite(value):
+        if value is not None and not math.isfinite(value):
             raise ValueError(f"{key}: {name!r} has {value!r}, which is not finite")
-    holds = bool(abs(measured - predicted) <= tolerance)
-    return dict(name=name, **{k: _rounded(v) for k, v in numbers.items()}, unit=unit, holds=holds)
+        if share and key in ("measured", "predicted") and not 0 <= value <= 1:
+            raise ValueError(f"{key}: {name!r} has {value!r}, which is not a share")
+    if kind not in KINDS:
+        raise ValueError(f"kind: {name!r} has {kind!r}, not one of {KINDS}")
+    if stderr is None and (tolerance is None or not reason):
+        raise ValueError(f"tolerance, reason: {name!r} has {tolerance!r}, {reason!r}; without stderr both are stated")
+    if stderr is not None:
+        if tolerance is not None:
+            raise ValueError(f"tolerance: {name!r} has {tolerance!r}, which would follow from its stderr")
+        if stderr < 0:
+            raise ValueError(f"stderr: {name!r} has {stderr!r}, want 0 or more")
+        tolerance = student_quantile(repeats) * stderr
+    if tolerance < 0:
+        raise ValueError(f"tolerance: {name!r} has {tolerance!r}, want 0 or more")
+    measured, predicted, tolerance = map(_rounded, (measured, predicted, tolerance))
+    scale = min(predicted, 1 - predicted) if share else abs(predicted)
+    return dict(
+        name=name,
+        kind=kind,
+        measured=measured,
+        predicted=predicted,
+        stderr=None if stderr is None else _rounded(stderr),
+        repeats=None if repeats is None else int(repeats),
+        tolerance=tolerance,
+        reason=reason,
+        resolution=_rounded(tolerance / scale) if scale else None,
+        unit=unit,
+        holds=abs(measured - predicted) <= tolerance,
+    )
+
+
+def student_quantile(repeats):
+    """How many standard errors of the mean of `repeats` numbers are as unlikely as four of a known standard deviation."""
+    if repeats is None or not repeats >= 2 or repeats % 1:
+        raise ValueError(f"repeats: {repeats!r}, want a whole number from 2 on")
+    return float(t.isf(norm.sf(STANDARD_ERRORS), repeats - 1))
 
 
 def mean_error(values):
-    """Mean and standard error over the first axis, whose entries are independent repeats."""
+    """Mean and standard error over the first axis, whose entries are two or more independent repeats."""
     values = np.asarray(values, dtype=float)
+    if values.ndim == 0 or len(values) < 2:
+        raise ValueError(f"values: {values.tolist()!r}, want two or more repeats")
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def check_mean(name, values, predicted, unit=""):
+def check_mean(name, values, predicted, *, kind, reason=None, unit=""):
     """`check` of the mean of independent repeats (R,) against a prediction, with the standard error that they show."""
     measured, stderr = mean_error(values)
-    return check(name, measured, predicted, stderr, unit=unit)
+    return check(name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), reason=reason, unit=unit)
 
 
-def check_share(name, values, predicted, count):
-    """`check_mean` of shares that are each of `count` cases; the error is at least the binomial one of the prediction."""
+def check_share(name, values, predicted, count, *, kind, reason=None):
+    """`check_mean` of shares (R,) that are each of `count` cases; the error is at least the binomial one of the prediction."""
+    values = np.asarray(values, dtype=float)
+    if not count >= 1 or count % 1:
+        raise ValueError(f"count: {name!r} has {count!r}, want a whole number from 1 on")
+    cases = values * count
+    if not np.all((0 <= values) & (values <= 1) & (np.abs(cases - np.rint(cases)) < 1e-6)):
+        raise ValueError(f"values: {name!r} has {values.tolist()!r}, want shares of {count} cases")
+    if not 0 <= predicted <= 1:
+        raise ValueError(f"predicted: {name!r} has {predicted!r}, which is not a share")
     measured, stderr = mean_error(values)
-    binomial = math.sqrt(predicted * (1 - predicted) / (count * len(values)))
-    return check(name, measured, predicted, max(stderr, binomial))
+    stderr = max(stderr, math.sqrt(predicted * (1 - predicted) / (count * len(values))))
+    return check(
+        name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), reason=reason, share=True
+    )
 
 
-def record(id, claim, verdict, why, checks, figures=(), *, notebook):
-    """Write one claim with its verdict and checks to $ENTANGLEMENT_OUT/claims/<id>.json and return it, displayable.
+def record(id, checks, **numbers):
+    """Write one claim with its checks to $ENTANGLEMENT_OUT/claims/<id>.json and return it, displayable.
 
-    id: the notebook number and a short name, such as "01-zero-loss"; notebook: its file stem.
-    verdict: one of VERDICTS, on the paper's claim; the checks are on our predictions. figures: names of saved figures.
+    id: the notebook number and a short name, such as "01a-zero-loss", under which words/NN.md has claim, source, verdict,
+    figures and why; numbers: what it leaves open. The checks are on our predictions, the verdict is on the claim.
     """
-    if verdict not in VERDICTS:
-        raise ValueError(f"verdict: {verdict!r} is not one of {VERDICTS}")
     if not checks:
         raise ValueError(f"checks: claim {id!r} has none")
     names = [c["name"] for c in checks]
     if len(set(names)) < len(names):
         raise ValueError(f"checks: names repeat in {names!r}")
-    entry = Claim(
-        id=id, claim=claim, notebook=notebook, verdict=verdict, why=why, figures=list(figures), checks=[_recomputed(c) for c in checks]
-    )
+    said = words.fill(id, **numbers)
+    if "claim" not in said:
+        raise ValueError(f"id: {id!r} is a figure's section in {words.place(id)}")
+    said |= dict(id=id, notebook=_notebook(id), checks=checks)
+    entry = Claim({key: said[key] for key in Claim.KEYS})
     write_whole(output_dir() / "claims" / f"{id}.json", dumps([entry]))
     return entry
 
 
-def _recomputed(c):
-    """The check made again from its own rounded numbers, so that `holds` follows from what is stored."""
-    return check(c["name"], c["measured"], c["predicted"], c["stderr"], c["tolerance"], c["unit"])
+def _notebook(id):
+    """The stem of the one notebook in the working directory whose number the id has."""
+    stems = [path.stem for path in Path().glob(f"{id[:2]}_*.ipynb")]
+    if len(stems) != 1:
+        raise ValueError(f"id: {id!r} belongs to one notebook of {Path.cwd()}, found {stems}")
+    return stems[0]
 
 
 def dumps(claims):
@@ -116,9 +166,10 @@ def dumps(claims):
 
 
 def load(path):
-    """Claims of a file as a list of dicts: id, claim, notebook, verdict, why, figures, checks.
+    """Claims of a file as a list of dicts: id, claim, source, notebook, verdict, why, figures, checks.
 
-    checks: dicts of name, measured, predicted, stderr, tolerance, unit, holds; scalars only.
+    checks: dicts of name, kind, measured, predicted, stderr, repeats, tolerance, reason, resolution, unit, holds;
+    scalars, or None.
     Raises ValueError naming the file if it is not a claims file.
     """
     try:
@@ -131,16 +182,18 @@ def load(path):
 class Claim(dict):
     """A claim as a plain dict that Jupyter shows as a table of its checks."""
 
-    KEYS = ("id", "claim", "notebook", "verdict", "why", "figures", "checks")
+    KEYS = ("id", "claim", "source", "notebook", "verdict", "why", "figures", "checks")
 
     def _repr_markdown_(self):
+        head = ["check", "measured", "predicted", "tolerance", "unit", "would notice", "against", "holds"]
         rows = [
-            f"| {_cell(c['name'])} | {_text(c['measured'])} | {_text(c['predicted'])} | {_text(c['tolerance'])} | {c['unit']} | "
-            f"{'yes' if c['holds'] else '**NO**'} |"
+            (_cell(c["name"]), *map(_text, (c["measured"], c["predicted"], c["tolerance"])), c["unit"])
+            + (_percent(c["resolution"]), c["kind"], "yes" if c["holds"] else "**NO**")
             for c in self["checks"]
         ]
-        head = "| our prediction | measured | predicted | tolerance | unit | holds |\n| --- | --- | --- | --- | --- | --- |\n"
-        return f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}\n\n{head}" + "\n".join(rows)
+        reasons = [f"{_cell(c['name'])}: {c['reason']}." for c in self["checks"] if c["reason"]]
+        said = f"**{self['claim']}** ({self['source']}): **{self['verdict']}**. {self['why']}"
+        return "\n\n".join([said, _markdown_table(head, rows), *reasons])
 
     def __repr__(self):
         good, total = passed(self)
@@ -167,47 +220,66 @@ def table(claims):
     return "\n".join([head, "-" * len(head), *lines])
 
 
-def markdown(claims):
-    """The paper's sentences as a Markdown table for README: what was tested, where, the verdict and why."""
-    lines = ["| the paper says | claim as tested, and verdict | where | predictions that hold |", "| --- | --- | --- | --- |"]
-    for number, sentence in SENTENCES.items():
-        rows = [_row(claim) for claim in claims if claim["notebook"].startswith(number)] or ["not tested here yet | |"]
-        lines += [f"| {sentence if first else ''} | {row} |" for first, row in zip([True] + [False] * len(rows), rows)]
-    return "\n".join(lines)
+def markdown(claims, sentences):
+    """The claims as a Markdown table for README, under the sentences that their notebooks test.
 
-
-def agreement(claims):
-    """A sentence for README on all predictions: how many hold, and how far those with a standard error are from what was measured."""
-    checks = [c for claim in claims for c in claim["checks"]]
-    own = [c for c in checks if c["stderr"]]
-    common = [c for c in own if math.isclose(c["tolerance"], STANDARD_ERRORS * c["stderr"], rel_tol=1e-4)]
-    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in common]
-    good = sum(c["holds"] for c in checks)
-    deviations = ""
-    if z:
-        rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
-        deviations = f" Their deviations have a root mean square of {rms:.2f} standard errors (1 by chance) and a maximum of {most:.1f}."
-    return (
-        f"{good} of {len(checks)} predictions hold. {len(z)} of them are statistical.{deviations} The other {len(checks) - len(z)} are "
-        "identities, bounds or slopes whose tolerance stands beside them in the notebook."
-    )
+    sentences: number of a notebook -> its sentence, as `words.sentences` reads them; one without claims says so.
+    """
+    rows = []
+    for number, sentence in sentences.items():
+        found = [_row(claim) for claim in claims if claim["notebook"].startswith(number)] or [("not tested here yet", "", "")]
+        rows += [(_cell(sentence) if first else "", *row) for first, row in zip([True] + [False] * len(found), found)]
+    return _markdown_table(["the paper says", "claim as tested, and verdict", "where", "predictions that hold"], rows)
 
 
 def overview(claims):
     """Claims as a Markdown table for notebook 00, with links that start in notebooks/."""
-    rows = [
-        f"| {_cell(claim['claim'])} | **{claim['verdict']}** | {good} of {total} | [{claim['notebook'][:2]}]({claim['notebook']}.ipynb) |"
-        for claim in claims
-        for good, total in [passed(claim)]
-    ]
-    return "\n".join(["| claim as tested | verdict | predictions that hold | notebook |", "| --- | --- | --- | --- |", *rows])
+    head = ["claim as tested", "verdict", "predictions that hold", "notebook"]
+    rows = []
+    for claim in claims:
+        good, total = passed(claim)
+        link = f"[{claim['notebook'][:2]}]({claim['notebook']}.ipynb)"
+        rows.append((_cell(claim["claim"]), f"**{claim['verdict']}**", f"{good} of {total}", link))
+    return _markdown_table(head, rows)
+
+
+def agreement(claims):
+    """Sentences for README on all predictions: how many hold, of each kind; their deviations; how many see no small error."""
+    checks = [c for claim in claims for c in claim["checks"]]
+    kinds = [[c["holds"] for c in checks if c["kind"] == kind] for kind in KINDS]
+    good, total = sum(map(sum, kinds)), len(checks)
+    (whole, matrices), (drawn, law) = [(sum(holds), len(holds)) for holds in kinds]
+    blind = sum(c["resolution"] is not None and c["resolution"] > 0.1 for c in checks)
+    return (
+        f"{good} of {total} predictions hold: {whole} of {matrices} against whole matrices, {drawn} of {law} drawn from the law. "
+        f"{_deviations(checks)}{blind} of the {total} would not notice an error of 10 %."
+    )
+
+
+def _deviations(checks):
+    """A sentence on how far the statistical checks are from what was measured, in errors of the normal law."""
+    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in checks if c["stderr"]]
+    if not z:
+        return ""
+    freedom = [c["repeats"] - 1 for c in checks if c["stderr"]]
+    normal = norm.isf(t.sf(np.abs(z), freedom))  # as unlikely as these are with as few repeats
+    rms = np.sqrt(np.mean(normal**2))
+    return (
+        f"{len(z)} are statistical: their deviations have a root mean square of {rms:.2f} standard errors (1 by chance) and a "
+        f"maximum of {normal.max():.1f}. "
+    )
 
 
 def _row(claim):
     good, total = passed(claim)
     figures = ", ".join(f"[{name}](figures/{name}.png)" for name in claim["figures"])
     book = f"[notebook {claim['notebook'][:2]}](notebooks/{claim['notebook']}.ipynb)"
-    return f"{_cell(claim['claim'])}: **{claim['verdict']}**. {_cell(claim['why'])} | {book}: {figures} | {good} of {total}"
+    said = f"{_cell(claim['claim'])}: **{claim['verdict']}**. {_cell(claim['why'])}"
+    return said, f"{book}: {figures}", f"{good} of {total}"
+
+
+def _markdown_table(head, rows):
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def _rounded(value):
@@ -220,3 +292,7 @@ def _cell(text):
 
 def _text(value):
     return f"{value:.4g}"
+
+
+def _percent(value):
+    return "" if value is None else f"{100 * value:.2g} %"

@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy.stats import beta
 
+from companion import words
 from companion.claims import output_dir, write_whole
 
 # Okabe and Ito's colours, told apart by colour-blind readers
@@ -88,31 +89,32 @@ def legend(ax, title="points: measured, lines: predicted", **options):
     ax.legend(title=title, **options)
 
 
-def save(fig, name, caption, alt, data=None):
+def save(fig, name, data=None, **numbers):
     """Save a figure as figures/<name>.png and .pdf under the output folder, and show it with its caption.
 
-    caption: what to see, in Markdown; alt: what is drawn, for those who cannot see it; both are stored in the files.
+    Caption and alt text are the section `name` of words/NN.md, filled with `numbers`; the files hold only the name.
     data: columns of equal length to be written as <name>.csv with six significant digits.
     """
-    if not caption or not alt:
-        raise ValueError(f"caption, alt: figure {name!r} needs both")
+    said = words.fill(name, **numbers)
+    if "alt" not in said:
+        raise ValueError(f"name: {name!r} is a claim's section in {words.place(name)}")
     folder = output_dir() / "figures"
     fig.get_layout_engine().execute(fig)
     fig.set_layout_engine("none")  # laid out once, then drawn once for each file
     png, pdf = io.BytesIO(), io.BytesIO()
     canvas, info = FigureCanvasAgg(fig), PngInfo()
     canvas.draw()
-    for key, text in (("Title", name), ("Description", caption), ("Comment", alt)):
-        info.add_text(key, text)
+    info.add_text("Title", name)
     opaque = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # a tenth smaller than with transparency
     opaque.save(png, "png", pnginfo=info, dpi=(fig.dpi, fig.dpi))
-    FigureCanvasPdf(fig).print_pdf(pdf, metadata={"CreationDate": None, "Title": name, "Subject": caption, "Keywords": alt})
+    FigureCanvasPdf(fig).print_pdf(pdf, metadata={"Title": name, "Creator": None, "Producer": None, "CreationDate": None})
     write_whole(folder / f"{name}.png", png.getvalue())
     write_whole(folder / f"{name}.pdf", pdf.getvalue())
     if data is not None:
         write_whole(folder / f"{name}.csv", _csv(data))
-    display({"image/png": png.getvalue(), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt, "width": 900}})
-    display(Markdown(f"**{name}.** {caption}"))
+    shown = {"image/png": png.getvalue(), "text/plain": said["alt"]}
+    display(shown, raw=True, metadata={"image/png": {"alt": said["alt"], "width": 900}})
+    display(Markdown(f"**{name}.** {said['caption']}"))
 
 
 def _csv(columns):
