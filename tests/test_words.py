@@ -3,7 +3,6 @@
 import math
 
 import pytest
-
 from companion import words
 
 TEXT = """# Everything collapses.
@@ -95,3 +94,12 @@ def test_files_of_another_form_are_refused(old, new):
     assert old in TEXT
     with pytest.raises(ValueError, match="99.md"):
         words.read(write(TEXT.replace(old, new)))
+
+
+def test_calls_are_found_in_source():
+    source = 'plots.save(\n    fig, "01_a", dict(x=[1]), share=0.5)\nclaims.record("01a-b", [], n=1)\nother(1)'
+    assert words.calls(source) == [("01_a", {"share"}), ("01a-b", {"n"})]
+
+
+def test_typed_numbers_are_found():
+    assert words.typed_numbers("0.497 of {x:.1%}, at L = 1.5, 12 % from 0.1 to 9.5 degrees, 95 %") == ["0.497", "12 %"]

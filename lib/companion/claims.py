@@ -13,14 +13,19 @@ from companion import words
 
 KINDS = ("matrices", "law")
 DIGITS = 6
-STANDARD_ERRORS = 4
+STANDARD_ERRORS = 4  # whose level is that of every statistical check
+COARSE = 0.1  # relative error that a good check would notice
+
+
+def root():
+    """The tree that one stands in: the nearest folder with a Makefile, else the working directory."""
+    here = Path.cwd()
+    return next((one for one in (here, *here.parents) if (one / "Makefile").is_file()), here)
 
 
 def output_dir():
-    """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the tree that one stands in."""
-    here = Path.cwd()
-    root = next((folder for folder in (here, *here.parents) if (folder / "Makefile").is_file()), here)
-    return Path(os.environ.get("ENTANGLEMENT_OUT") or root / "build" / "local")
+    """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the tree."""
+    return Path(os.environ.get("ENTANGLEMENT_OUT") or root() / "build" / "local")
 
 
 def write_whole(path, content):
@@ -96,7 +101,7 @@ def check(
 
 def student_quantile(repeats):
     """How many standard errors of the mean of `repeats` numbers are as unlikely as four of a known standard deviation."""
-    if repeats is None or not repeats >= 2 or repeats % 1:
+    if repeats is None or repeats != int(repeats) or repeats < 2:
         raise ValueError(f"repeats: {repeats!r}, want a whole number from 2 on")
     return float(t.isf(norm.sf(STANDARD_ERRORS), repeats - 1))
 
@@ -109,16 +114,16 @@ def mean_error(values):
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def check_mean(name, values, predicted, *, kind, reason=None, unit=""):
+def check_mean(name, values, predicted, *, kind, reason=None, share=False, unit=""):
     """`check` of the mean of independent repeats (R,) against a prediction, with the standard error that they show."""
     measured, stderr = mean_error(values)
-    return check(name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), reason=reason, unit=unit)
+    return check(name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), reason=reason, share=share, unit=unit)
 
 
 def check_share(name, values, predicted, count, *, kind, reason=None):
     """`check_mean` of shares (R,) that are each of `count` cases; the error is at least the binomial one of the prediction."""
     values = np.asarray(values, dtype=float)
-    if not count >= 1 or count % 1:
+    if not (count >= 1 and count == int(count)):
         raise ValueError(f"count: {name!r} has {count!r}, want a whole number from 1 on")
     cases = values * count
     if not np.all((0 <= values) & (values <= 1) & (np.abs(cases - np.rint(cases)) < 1e-6)):
@@ -185,15 +190,21 @@ class Claim(dict):
     KEYS = ("id", "claim", "source", "notebook", "verdict", "why", "figures", "checks")
 
     def _repr_markdown_(self):
-        head = ["check", "measured", "predicted", "tolerance", "unit", "would notice", "against", "holds"]
+        head = ["check", "against", "measured", "predicted", "tolerance", "would notice", "holds"]
         rows = [
-            (_cell(c["name"]), *map(_text, (c["measured"], c["predicted"], c["tolerance"])), c["unit"])
-            + (_percent(c["resolution"]), c["kind"], "yes" if c["holds"] else "**NO**")
+            [
+                _cell(c["name"]) + (f" ({c['reason']})" if c["reason"] else ""),
+                c["kind"],
+                _text(c["measured"]),
+                f"{_text(c['predicted'])} {c['unit']}".strip(),
+                _text(c["tolerance"]),
+                "" if c["resolution"] is None else f"{c['resolution']:.2%}",
+                "yes" if c["holds"] else "**NO**",
+            ]
             for c in self["checks"]
         ]
-        reasons = [f"{_cell(c['name'])}: {c['reason']}." for c in self["checks"] if c["reason"]]
-        said = f"**{self['claim']}** ({self['source']}): **{self['verdict']}**. {self['why']}"
-        return "\n\n".join([said, _markdown_table(head, rows), *reasons])
+        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+        return f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}\n\n" + "\n".join(lines)
 
     def __repr__(self):
         good, total = passed(self)
@@ -220,66 +231,45 @@ def table(claims):
     return "\n".join([head, "-" * len(head), *lines])
 
 
-def markdown(claims, sentences):
-    """The claims as a Markdown table for README, under the sentences that their notebooks test.
+def markdown(claims):
+    """A Markdown table for README: a row a notebook, the sentence that it tests, and its verdicts."""
+    lines = ["| notebook | tests | verdicts |", "| --- | --- | --- |"]
+    for number, sentence in words.sentences(root() / "notebooks" / "words").items():
+        own = [claim for claim in claims if claim["notebook"].startswith(number)]
+        verdicts = "; ".join(dict.fromkeys(claim["verdict"] for claim in own)) or "a story, no claim"
+        stem = own[0]["notebook"] if own else next((root() / "notebooks").glob(f"{number}_*")).stem
+        lines.append(f"| [{number}](notebooks/{stem}.ipynb) | {_cell(sentence)} | {verdicts} |")
+    return "\n".join(lines)
 
-    sentences: number of a notebook -> its sentence, as `words.sentences` reads them; one without claims says so.
-    """
-    rows = []
-    for number, sentence in sentences.items():
-        found = [_row(claim) for claim in claims if claim["notebook"].startswith(number)] or [("not tested here yet", "", "")]
-        rows += [(_cell(sentence) if first else "", *row) for first, row in zip([True] + [False] * len(found), found)]
-    return _markdown_table(["the paper says", "claim as tested, and verdict", "where", "predictions that hold"], rows)
+
+def agreement(claims):
+    """Sentences on all checks: how many hold, against what, how far from it, how many are coarse."""
+    checks = [c for claim in claims for c in claim["checks"]]
+    parts = []
+    for kind, against in (("matrices", "against whole matrices"), ("law", "drawn from the law")):
+        own = [c for c in checks if c["kind"] == kind]
+        coarse = sum(c["resolution"] is not None and c["resolution"] > COARSE for c in own)
+        held = sum(c["holds"] for c in own)
+        parts.append(f"{held} of {len(own)} {against} hold ({coarse} would not notice 10 %)")
+    text = f"Of {len(checks)} checks {' and '.join(parts)}."
+    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in checks if c["stderr"]]
+    if z:
+        rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
+        text += (
+            f" {len(z)} are statistical: their deviations have a root mean square of {rms:.2f}"
+            f" standard errors (1 by chance) and a maximum of {most:.1f}."
+        )
+    return text
 
 
 def overview(claims):
     """Claims as a Markdown table for notebook 00, with links that start in notebooks/."""
-    head = ["claim as tested", "verdict", "predictions that hold", "notebook"]
-    rows = []
-    for claim in claims:
-        good, total = passed(claim)
-        link = f"[{claim['notebook'][:2]}]({claim['notebook']}.ipynb)"
-        rows.append((_cell(claim["claim"]), f"**{claim['verdict']}**", f"{good} of {total}", link))
-    return _markdown_table(head, rows)
-
-
-def agreement(claims):
-    """Sentences for README on all predictions: how many hold, of each kind; their deviations; how many see no small error."""
-    checks = [c for claim in claims for c in claim["checks"]]
-    kinds = [[c["holds"] for c in checks if c["kind"] == kind] for kind in KINDS]
-    good, total = sum(map(sum, kinds)), len(checks)
-    (whole, matrices), (drawn, law) = [(sum(holds), len(holds)) for holds in kinds]
-    blind = sum(c["resolution"] is not None and c["resolution"] > 0.1 for c in checks)
-    return (
-        f"{good} of {total} predictions hold: {whole} of {matrices} against whole matrices, {drawn} of {law} drawn from the law. "
-        f"{_deviations(checks)}{blind} of the {total} would not notice an error of 10 %."
-    )
-
-
-def _deviations(checks):
-    """A sentence on how far the statistical checks are from what was measured, in errors of the normal law."""
-    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in checks if c["stderr"]]
-    if not z:
-        return ""
-    freedom = [c["repeats"] - 1 for c in checks if c["stderr"]]
-    normal = norm.isf(t.sf(np.abs(z), freedom))  # as unlikely as these are with as few repeats
-    rms = np.sqrt(np.mean(normal**2))
-    return (
-        f"{len(z)} are statistical: their deviations have a root mean square of {rms:.2f} standard errors (1 by chance) and a "
-        f"maximum of {normal.max():.1f}. "
-    )
-
-
-def _row(claim):
-    good, total = passed(claim)
-    figures = ", ".join(f"[{name}](figures/{name}.png)" for name in claim["figures"])
-    book = f"[notebook {claim['notebook'][:2]}](notebooks/{claim['notebook']}.ipynb)"
-    said = f"{_cell(claim['claim'])}: **{claim['verdict']}**. {_cell(claim['why'])}"
-    return said, f"{book}: {figures}", f"{good} of {total}"
-
-
-def _markdown_table(head, rows):
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+    rows = [
+        f"| {_cell(claim['claim'])} | **{claim['verdict']}** | {good} of {total} | [{claim['notebook'][:2]}]({claim['notebook']}.ipynb) |"
+        for claim in claims
+        for good, total in [passed(claim)]
+    ]
+    return "\n".join(["| claim as tested | verdict | predictions that hold | notebook |", "| --- | --- | --- | --- |", *rows])
 
 
 def _rounded(value):
@@ -292,7 +282,3 @@ def _cell(text):
 
 def _text(value):
     return f"{value:.4g}"
-
-
-def _percent(value):
-    return "" if value is None else f"{100 * value:.2g} %"

@@ -19,7 +19,6 @@ Lines may be wrapped; a blank line ends a paragraph. Placeholders are those of s
 """
 
 import ast
-import json
 import re
 from pathlib import Path
 from string import Formatter
@@ -138,3 +137,26 @@ def _checked(section, where):
         raise ValueError(f"{where}: {error}") from error
     listed = section.get("figures", "").split(",")
     return section | ({"figures": [name.strip() for name in listed if name.strip()]} if "figures" in section else {})
+
+
+def calls(source):
+    """(name, keywords) of every plots.save and claims.record in a notebook's code."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        target = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if target not in ("plots.save", "claims.record"):
+            continue
+        strings = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+        name = next((value for value in strings if isinstance(value, str)), None)
+        found.append((name, {keyword.arg for keyword in node.keywords} - {"data"}))
+    return found
+
+
+def typed_numbers(text):
+    """Decimals and percentages that a text types: what was measured or predicted never is.
+
+    Settings are left out: what stands behind `=` or `within`, angles in degrees, and intervals such as 95 %.
+    """
+    plain = re.sub(r"\{[^}]*\}|\$[^$]*\$", "", text)
+    plain = re.sub(r"(= |within )\d[\d.]*|\d[\d.]*( to \d[\d.]*)? degrees", "", plain)
+    return re.findall(r"(?<![\w.])(?:\d+\.\d+(?:e-?\d+)?|\d+ %(?<!\b[125] %)(?<!95 %)(?<!99 %))", plain)
