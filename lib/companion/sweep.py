@@ -30,9 +30,8 @@ from tqdm import tqdm
 
 from companion.claims import write_whole
 
-RUNS = 2  # of a point alone, before it is blamed for the death of its workers
 EVERY = 1  # seconds between commits, which cost milliseconds each
-PATIENCE = 60  # seconds that a commit and a reader wait for one another
+WAIT = 60  # seconds that a commit and a reader wait for one another
 IDLE = 5  # seconds after which idle workers end, such as those of a sweep that was killed
 CONNECT = 10  # seconds to wait for a scheduler
 WAVE = 500  # points handed to a scheduler at a time; at most twice as many are out
@@ -44,9 +43,10 @@ def sweep(function, grid, seed, path, scheduler=None, jobs=-1, retry=False):
     function: of `seed` (an int for default_rng) and the grid's names, at the top level of a file;
     returns a dict of numbers, bools or texts. grid: dict of name -> values (numbers, bools, texts),
     which may differ from call to call. seed: the master seed. path: of the SQLite file. scheduler:
-    address of a dask scheduler, such as "tcp://127.0.0.1:8786"; None: joblib with `jobs` processes
-    (-1: one per core). Stored points are never repeated; one that raises, or whose worker dies
-    each time, gets a row with the text of its `error`, and is run again only with `retry`.
+    address of a dask scheduler, such as "tcp://127.0.0.1:8786", whose workers are waited for; None:
+    joblib with `jobs` processes (-1: one per core). Stored points are never repeated; one that
+    raises, or whose worker dies each time, gets a row with the text of its `error`, and is run
+    again only with `retry`.
     Raises ValueError for bad arguments, a file that another sweep is writing to, and one of another
     sweep: other function, code, names or seed. Code is the function's file and, in a package, every
     Python file of its folder and below. What else a result depends on (libraries, the code that
@@ -74,7 +74,7 @@ def rows(path):
     Each is a dict of the point's values and its results, or `error`. May be called at any time.
     """
     address = f"{Path(path).absolute().as_uri()}?mode=rw"  # rw: to undo what a killed sweep left
-    with _naming(path), closing(sqlite3.connect(address, timeout=PATIENCE, uri=True)) as db:
+    with _naming(path), closing(sqlite3.connect(address, timeout=WAIT, uri=True)) as db:
         stored = _stored(db)
     return _rows(stored, stored)
 
@@ -109,10 +109,9 @@ def _points(grid):
         if not isinstance(values, (list, tuple, range, np.ndarray)) or not len(values):
             raise ValueError(f"grid: {name} has {values!r}, want a list of values")
         axes.append([_scalar(f"grid: {name}", value) for value in values])
-        if not all(math.isfinite(value) for value in axes[-1] if isinstance(value, float)):
-            raise ValueError(f"grid: {name} has {values!r}, want finite numbers")
-        if len(set(axes[-1])) < len(axes[-1]):
-            raise ValueError(f"grid: {name} has a value twice in {values!r}")
+        infinite = any(isinstance(x, float) and not math.isfinite(x) for x in axes[-1])
+        if infinite or len(set(axes[-1])) < len(values):
+            raise ValueError(f"grid: {name} has {values!r}, want finite values, each once")
     return [json.dumps(dict(zip(sorted(grid), values))) for values in itertools.product(*axes)]
 
 
@@ -142,8 +141,7 @@ def _code(function):
         raise TypeError(f"{function.__module__} has none of that name")
     file = Path(module.__file__)
     files = sorted(file.parent.rglob("*.py")) if module.__package__ else [file]
-    hashes = b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)
-    return hashlib.sha256(hashes).hexdigest()[:16]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 # ---- the file
@@ -165,10 +163,9 @@ def _writing(path, identity):
     with _naming(path, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = open(f"{path}.lock", "w")  # left behind: who removes it may remove another's
-    with lock, _naming(path), closing(sqlite3.connect(path, check_same_thread=False)) as db:
+    with lock, _naming(path), closing(sqlite3.connect(path, WAIT, check_same_thread=False)) as db:
         with _naming(path, OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        db.execute(f"pragma busy_timeout = {1000 * PATIENCE}")
         if not db.execute("select * from sqlite_master").fetchall():
             db.execute("begin")
             db.execute("create table results (point text primary key, outcome text)")
@@ -180,27 +177,22 @@ def _writing(path, identity):
             if found.get(what) != identity[what]:
                 differ = f"({found.get(what)}, not {identity[what]}); choose another or delete it"
                 raise ValueError(f"path: {str(path)!r} holds a sweep of another {what} {differ}")
-        with _committing(db):
+        over = threading.Event()
+        thread = threading.Thread(target=_keep_committing, args=(db, over), daemon=True)
+        thread.start()
+        try:
             yield db
+        finally:
+            over.set()
+            thread.join()
+            db.commit()
 
 
-@contextmanager
-def _committing(db):
-    """Commit every second, in a thread because no result may arrive for hours, and at the end."""
-
-    def keep_committing():
-        while not over.wait(EVERY):
-            with suppress(sqlite3.Error):  # tried again, and in the end where it is heard
-                db.commit()
-
-    over, thread = threading.Event(), threading.Thread(target=keep_committing, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        db.commit()
+def _keep_committing(db, over):
+    """In a thread, because hours may pass between two results."""
+    while not over.wait(EVERY):
+        with suppress(sqlite3.Error):  # tried again, and in the end where it is heard
+            db.commit()
 
 
 def _stored(db):
@@ -246,29 +238,25 @@ def _outcomes(run, points):
         else:
             yield point, outcome
     for point in suspects:
-        outcome = next(filter(None, (dict(run([point]))[point] for _ in range(RUNS))), None)
+        ((_, outcome),) = run([point])
         yield point, outcome or json.dumps(dict(error="its worker died whenever it ran"))
 
 
 def _on_joblib(jobs, attempt, points):
     options = dict(return_as="generator_unordered", batch_size=1, idle_worker_timeout=IDLE)
     while points:
-        begun, done = [], set()
-
-        def calls(points=points, begun=begun):
-            for point in points:
-                begun.append(point)
-                yield delayed(attempt)(point)
-
+        done, waiting = set(), iter(points)
+        calls = (delayed(attempt)(point) for point in waiting)
         try:
-            for point, outcome in Parallel(jobs, "loky", **options)(calls()):
+            for point, outcome in Parallel(jobs, "loky", **options)(calls):
                 done.add(point)
                 yield point, outcome
             return
         except TerminatedWorkerError:  # joblib ends all of its workers when one dies
-            count = len(begun)
-            yield from ((point, None) for point in points[:count] if point not in done)
-            points = points[count:]
+            rest = list(waiting)
+            begun = points[: len(points) - len(rest)]
+            yield from ((point, None) for point in begun if point not in done)
+            points = rest
 
 
 def _on_dask(scheduler, attempt, points):
@@ -297,11 +285,9 @@ def _on_dask(scheduler, attempt, points):
                 yield future.result()
             except KilledWorker:  # after dask's own retries (its allowed-failures)
                 yield point, None
-            except Exception as error:
-                restarted = isinstance(error, CancelledError) and client.status == "running"
-                if not restarted:  # a worker lacks a module, or the scheduler is gone
-                    why = f"cannot go on ({error!r})"
-                    raise ValueError(f"scheduler: {scheduler!r} {why}") from error
+            except Exception as error:  # a restart cancels all; what else comes is no result
+                if not isinstance(error, CancelledError) or client.status != "running":
+                    raise ValueError(f"scheduler: {scheduler!r} failed ({error!r})") from error
                 points.append(point)
 
 
