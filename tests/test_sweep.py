@@ -244,6 +244,16 @@ def test_what_is_no_sweep_is_refused_and_left_alone(path, tmp_path, serial):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_reader_undoes_what_a_killed_commit_left(path, tmp_path, serial):
+    path.write_bytes(serial[0].read_bytes())
+    with sqlite3.connect(path) as db:
+        db.execute("pragma cache_size = 1")  # page: more than that is written before the commit
+        db.executemany("insert into results values (?, ?)", ((i, "x" * 500) for i in range(99)))
+        for end in ("", "-journal"):
+            (tmp_path / f"left{end}").write_bytes(Path(f"{path}{end}").read_bytes())
+    assert sweep.rows(tmp_path / "left") == serial[1]
+
+
 def test_a_point_that_raises_is_run_again_only_when_asked(path, tmp_path):
     (tmp_path / "order-3").write_text("raise")
     for _ in range(2):
