@@ -10,7 +10,7 @@ from nbval import kernel
 from nbval.plugin import IPyNbFile
 
 from companion import claims, pins, run, verify
-from companion.tree import FIGURES, NOTEBOOKS, listed_figures, number
+from companion.tree import FIGURES, NOTEBOOKS, figures_of, number
 
 HELD = ExitStack()
 OUT = HELD.enter_context(run.workplace())
@@ -44,7 +44,7 @@ class Published(pytest.Item):
     def runtest(self):
         stem = self.path.stem
         made = {path.name: path for path in (OUT / "figures").glob(f"{number(stem)}_*")}
-        assert sorted(made) == listed_figures(stem)
+        assert sorted(made) == figures_of(stem)
         for name, path in made.items():
             alike = verify.outcome(FIGURES / name, path)
             assert alike != verify.DIFFERENT, f"figures/{name} is not what its notebook makes"

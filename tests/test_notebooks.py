@@ -40,7 +40,7 @@ def committed_claims():
 
 def test_there_are_notebooks_claims_and_figures():
     assert STEMS and committed_claims()
-    assert any(tree.listed_figures(stem) for stem in STEMS)
+    assert any(tree.figures_of(stem) for stem in STEMS)
 
 
 @books
@@ -85,7 +85,7 @@ def test_is_small(stem):
 
 @books
 def test_lists_its_figures(stem):
-    listed = tree.listed_figures(stem)
+    listed = tree.figures_of(stem)
     assert listed == sorted(path.name for path in tree.FIGURES.glob(f"{stem.split('_')[0]}_*"))
     pictures = {name.rsplit(".", 1)[0] for name in listed}
     assert {f"{name}.{kind}" for name in pictures for kind in ("png", "pdf")} <= set(listed)
@@ -107,7 +107,7 @@ def test_pictures_shown_are_those_of_figures(stem):
     for data in outputs(stem, "image/png"):
         content = base64.b64decode(data)
         shown[Image.open(io.BytesIO(content)).info.get("Title")] = content
-    for name in tree.listed_figures(stem):
+    for name in tree.figures_of(stem):
         if name.endswith(".png"):
             stored = (tree.FIGURES / name).read_bytes()
             assert verify.picture(stored, shown[name.removesuffix(".png")]) != verify.DIFFERENT, (
@@ -123,7 +123,7 @@ def test_records_claims(stem):
 
 
 def test_figures_holds_nothing_else():
-    listed = {name for stem in STEMS for name in tree.listed_figures(stem)}
+    listed = {name for stem in STEMS for name in tree.figures_of(stem)}
     assert {path.name for path in tree.FIGURES.iterdir()} == listed | {"claims.json", "README.md"}
 
 

@@ -20,6 +20,13 @@ def test_mathematics_is_rendered_and_code_is_not():
     assert "<msub>" in text and "<mfrac>" in text and 'display="block"' in text
 
 
+@pytest.mark.parametrize("stem", tree.stems())
+def test_all_mathematics_of_a_notebook_can_be_shown(stem):
+    for cell in tree.read(stem)["cells"]:
+        if cell["cell_type"] == "markdown":
+            pages.markdown("".join(cell["source"]))
+
+
 def test_mathematics_keeps_its_spaces():
     """A function's name stands apart from its argument, and a relation between two numbers."""
     text = pages.markdown("$\\ln x$, $\\cot x$, $a \\sim b$")
@@ -44,9 +51,7 @@ def test_a_page_holds_everything(page):
         r'(?:src|href)="(?!data:|#|https://(?:arxiv|doi)|\d\d_\w+\.html|index\.html)[^"]*"', page
     )
     pictures = re.findall(r"<img[^>]*>", page)
-    assert len(pictures) == len(
-        [name for name in tree.listed_figures(STEM) if name.endswith(".png")]
-    )
+    assert len(pictures) == len([name for name in tree.figures_of(STEM) if name.endswith(".png")])
     assert all(re.search(r'alt="[^"]{20,}"', picture) for picture in pictures)
     assert (
         '<html lang="en"' in page

@@ -5,15 +5,16 @@ One file each holds all of a page; mathematics becomes MathML, which needs no sc
 
 import html
 import re
+import sys
 from pathlib import Path
 
-from math_core import LatexToMathML
+from math_core import LatexError, LatexToMathML
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from companion.claims import write_whole
-from companion.tree import BUILD, ROOT, file_of, find, number, stems
+from companion.tree import BUILD, ROOT, Refused, file_of, find, number, status, stems
 
 PAGES = BUILD / "html"
 CODE_STYLES = {"light": "default", "dark": "github-dark"}
@@ -27,7 +28,7 @@ const show = dark => {
 show(matchMedia("(prefers-color-scheme: dark)").matches);
 button.addEventListener("click", () => show(root.dataset.theme !== "dark"));
 """
-MATHEMATICS = LatexToMathML()
+MATHEMATICS = LatexToMathML(fancy_error=False)
 REWRITTEN = {
     r'href="(?:notebooks/)?(\d\d_\w+)\.ipynb': r'href="\1.html',
     r'href="figures/(\w+)\.png"': lambda found: f'href="{page_of(found[1])}#{found[1]}"',
@@ -40,11 +41,14 @@ REWRITTEN = {
 class Renderer(IPythonRenderer):
     """Markdown with its mathematics as MathML."""
 
-    def inline_math(self, body):
-        return MATHEMATICS.convert_with_local_state(body, displaystyle=False)
+    def inline_math(self, body, display=False):
+        try:
+            return MATHEMATICS.convert_with_local_state(body, displaystyle=display)
+        except LatexError as error:
+            raise Refused(f"mathematics: {body} cannot be shown: {error}") from error
 
     def block_math(self, body):
-        return MATHEMATICS.convert_with_local_state(body, displaystyle=True)
+        return self.inline_math(body, display=True)
 
 
 def markdown(source):
@@ -97,11 +101,10 @@ def notebook_page(stem):
 
 def index():
     """The index page: README, with links that leave the pages as plain text."""
-    body = markdown((ROOT / "README.md").read_text(encoding="utf-8"))
-    body = re.sub(r'<a href="(?!https?:|#|\w+\.html)[^"]*">(.*?)</a>', r"\1", body)
-    return shell(
-        "Computational entanglement", body, [(stem[:2], f"{stem}.html") for stem in stems()]
-    )
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    body = re.sub(r'<a href="(?!https?:|#|\w+\.html)[^"]*">(.*?)</a>', r"\1", markdown(text))
+    title = text.partition("\n")[0].lstrip("# ")
+    return shell(title, body, [(number(stem), f"{stem}.html") for stem in stems()])
 
 
 def main():
@@ -113,4 +116,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(status(main))

@@ -10,24 +10,14 @@ import time
 
 from companion import claims
 from companion.run import execute, produced, recorded, stored, workplace
-from companion.tree import (
-    BUILD,
-    FIGURES,
-    Refused,
-    find,
-    listed_figures,
-    move,
-    number,
-    status,
-    stems,
-)
+from companion.tree import BUILD, FIGURES, Refused, figures_of, find, move, number, status, stems
 
 
 def rules():
     """Make rules: one grouped target per notebook, everything that publishing it replaces."""
     lines = []
     for stem in stems():
-        figures = [f"figures/{name}" for name in listed_figures(stem)]
+        figures = [f"figures/{name}" for name in figures_of(stem)]
         files = " ".join([*figures, f"build/claims/{stem}.json", f"build/executed/{stem}.ipynb"])
         words = f"$(wildcard notebooks/words/{number(stem)}.md)"
         lines += [
@@ -41,7 +31,7 @@ def rules():
 
 def notebook(stem):
     """Run a notebook and publish what it made; refused if its figures are not those it lists."""
-    started, listed = time.time(), set(listed_figures(stem))
+    started, listed = time.time(), set(figures_of(stem))
     with workplace() as folder:
         execute(stem, stored(stem), folder)
         made = {path.name for path in produced(folder, "figures")}

@@ -55,7 +55,7 @@ def read(stem):
     return json.loads(file_of(stem).read_text(encoding="utf-8"))
 
 
-def listed_figures(stem):
+def figures_of(stem):
     """The files that a notebook promises to make in figures/; refused if a name is not plain."""
     names = read(stem)["metadata"].get("companion", {}).get("figures", [])
     for name in names:
