@@ -68,28 +68,27 @@ def check(
     for key, value in numbers.items():
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{key}: {name!r} has {value!r}, which is not finite")
+        if value is not None and value < 0 and key in ("stderr", "tolerance"):
+            raise ValueError(f"{key}: {name!r} has {value!r}, want 0 or more")
         if share and key in ("measured", "predicted") and not 0 <= value <= 1:
             raise ValueError(f"{key}: {name!r} has {value!r}, which is not a share")
     if kind not in KINDS:
         raise ValueError(f"kind: {name!r} has {kind!r}, not one of {KINDS}")
     if stderr is None and (tolerance is None or not reason):
-        raise ValueError(f"tolerance, reason: {name!r} has {tolerance!r}, {reason!r}; without stderr both are stated")
+        stated = f"{tolerance!r}, {reason!r}"
+        raise ValueError(f"tolerance, reason: {name!r} has {stated}; without stderr both are stated")
+    if stderr is not None and tolerance is not None:
+        raise ValueError(f"tolerance: {name!r} has {tolerance!r}, which follows from its stderr")
     if stderr is not None:
-        if tolerance is not None:
-            raise ValueError(f"tolerance: {name!r} has {tolerance!r}, which would follow from its stderr")
-        if stderr < 0:
-            raise ValueError(f"stderr: {name!r} has {stderr!r}, want 0 or more")
-        tolerance = student_quantile(repeats) * stderr
-    if tolerance < 0:
-        raise ValueError(f"tolerance: {name!r} has {tolerance!r}, want 0 or more")
-    measured, predicted, tolerance = map(_rounded, (measured, predicted, tolerance))
+        numbers["tolerance"] = student_quantile(repeats) * stderr
+    measured, predicted, stderr, tolerance = map(_rounded, numbers.values())
     scale = min(predicted, 1 - predicted) if share else abs(predicted)
     return dict(
         name=name,
         kind=kind,
         measured=measured,
         predicted=predicted,
-        stderr=None if stderr is None else _rounded(stderr),
+        stderr=stderr,
         repeats=None if repeats is None else int(repeats),
         tolerance=tolerance,
         reason=reason,
@@ -101,7 +100,7 @@ def check(
 
 def student_quantile(repeats):
     """How many standard errors of the mean of `repeats` numbers are as unlikely as four of a known standard deviation."""
-    if repeats is None or repeats != int(repeats) or repeats < 2:
+    if repeats is None or not repeats >= 2 or repeats % 1:
         raise ValueError(f"repeats: {repeats!r}, want a whole number from 2 on")
     return float(t.isf(norm.sf(STANDARD_ERRORS), repeats - 1))
 
@@ -123,7 +122,7 @@ def check_mean(name, values, predicted, *, kind, reason=None, share=False, unit=
 def check_share(name, values, predicted, count, *, kind, reason=None):
     """`check_mean` of shares (R,) that are each of `count` cases; the error is at least the binomial one of the prediction."""
     values = np.asarray(values, dtype=float)
-    if not (count >= 1 and count == int(count)):
+    if not count >= 1 or count % 1:
         raise ValueError(f"count: {name!r} has {count!r}, want a whole number from 1 on")
     cases = values * count
     if not np.all((0 <= values) & (values <= 1) & (np.abs(cases - np.rint(cases)) < 1e-6)):
@@ -251,15 +250,23 @@ def agreement(claims):
         coarse = sum(c["resolution"] is not None and c["resolution"] > COARSE for c in own)
         held = sum(c["holds"] for c in own)
         parts.append(f"{held} of {len(own)} {against} hold ({coarse} would not notice 10 %)")
-    text = f"Of {len(checks)} checks {' and '.join(parts)}."
-    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in checks if c["stderr"]]
-    if z:
-        rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
-        text += (
-            f" {len(z)} are statistical: their deviations have a root mean square of {rms:.2f}"
-            f" standard errors (1 by chance) and a maximum of {most:.1f}."
-        )
-    return text
+    return f"Of {len(checks)} checks {' and '.join(parts)}.{_deviations(checks)}"
+
+
+def _deviations(checks):
+    """A sentence on how far statistical checks are off, in standard errors of the normal law.
+
+    A deviation counts as the normal one that is as unlikely as it is with as few repeats.
+    """
+    own = [c for c in checks if c["stderr"]]
+    if not own:
+        return ""
+    z = [abs(c["measured"] - c["predicted"]) / c["stderr"] for c in own]
+    normal = norm.isf(t.sf(z, [c["repeats"] - 1 for c in own]))
+    return (
+        f" {len(own)} are statistical: their deviations have a root mean square of"
+        f" {np.sqrt(np.mean(normal**2)):.2f} standard errors (1 by chance) and a maximum of {normal.max():.1f}."
+    )
 
 
 def overview(claims):
@@ -273,7 +280,7 @@ def overview(claims):
 
 
 def _rounded(value):
-    return float(f"{float(value):.{DIGITS}g}")
+    return None if value is None else float(f"{float(value):.{DIGITS}g}")
 
 
 def _cell(text):

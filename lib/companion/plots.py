@@ -3,6 +3,7 @@
 Whatever is drawn is rounded to six significant digits first, so that the last digits of a processor change no picture.
 """
 
+import inspect
 import io
 from functools import wraps
 
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.transforms import TransformNode
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy.stats import beta
@@ -39,26 +41,25 @@ STYLE = {
     "figure.dpi": 150,
     "pdf.fonttype": 42,  # TrueType: some publishers refuse Type 3
 }
-DRAWING = (
-    "annotate axhline axhspan axvline axvspan bar barh contour contourf errorbar fill fill_between hist hlines imshow pcolormesh "
-    "plot quiver scatter set_xlim set_xticks set_ylim set_yticks stairs step text vlines"
-).split()
 
 
 def rounded(value):
-    """Numbers to six significant digits: a float, or an array, list or tuple of floats; anything else as it is."""
+    """Numbers to six significant digits: a float or an array of floats, alone or in lists and tuples; the rest as it is."""
     if isinstance(value, (float, np.floating)):
         return float(f"{value:.6g}")
-    if isinstance(value, (list, tuple)) and not any(isinstance(part, (str, dict, type(None))) for part in value):
-        return type(value)(rounded(part) for part in value) if type(value) in (list, tuple) else value
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        flat = [float(f"{number:.6g}") for number in value.ravel().tolist()]
-        return np.reshape(np.array(flat), value.shape)
+    if type(value) in (list, tuple):
+        return type(value)(map(rounded, value))
+    if isinstance(value, np.ma.MaskedArray):
+        return np.ma.array(rounded(value.data), mask=value.mask)
+    if hasattr(value, "__array__") and not isinstance(value, TransformNode):
+        array = np.asarray(value)
+        if array.dtype.kind == "f":
+            return np.reshape([float(f"{number:.6g}") for number in array.ravel().tolist()], array.shape)
     return value
 
 
 def _rounding(method):
-    """The method of Axes that rounds what it is given."""
+    """The method, given what it is given rounded."""
 
     @wraps(method)
     def draw(self, *given, **named):
@@ -67,25 +68,47 @@ def _rounding(method):
     return draw
 
 
-Panel = type("Panel", (Axes,), {name: _rounding(getattr(Axes, name)) for name in DRAWING})
-Panel.__doc__ = "Axes that round whatever they draw to six significant digits."
+class Panel(Axes):
+    """Axes that round whatever they are given to six significant digits; an inset is one too."""
+
+    def inset_axes(self, bounds, **options):
+        """As Axes.inset_axes."""
+        return super().inset_axes(bounds, **{"axes_class": Panel} | options)
+
+
+for _name, _method in inspect.getmembers(Panel, inspect.isfunction):
+    if not _name.startswith(("_", "get_")):
+        setattr(Panel, _name, _rounding(_method))
+
+
+class Sheet(Figure):
+    """A figure whose axes are panels, however they are added."""
+
+    def add_subplot(self, *place, **options):
+        """As Figure.add_subplot."""
+        return super().add_subplot(*place, **{"axes_class": Panel} | options)
 
 
 def figure(rows=1, columns=1, size=(9, 4), **options):
-    """A figure and its panels in the companion's style, whatever the user's; size in inches, options as Figure.subplots takes them."""
+    """A figure and its panels in the companion's style, whatever the user's.
+
+    size: in inches; options: as Figure.subplots takes them.
+    """
     matplotlib.rcdefaults()
     matplotlib.rcParams.update(STYLE)
-    fig = Figure(figsize=size)
-    return fig, fig.subplots(rows, columns, subplot_kw=dict(axes_class=Panel), **options)
+    fig = Sheet(figsize=size)
+    return fig, fig.subplots(rows, columns, **options)
 
 
 def row(count, size=(11, 3.6), **shared):
-    """A figure and a row of panels that share their y axis; shared: what `set` takes, the y label on the first panel only."""
-    fig, panels = figure(1, count, size=size, sharey=True)
-    label = shared.pop("ylabel", None)
+    """A figure and a row of panels (count,) that share their y axis.
+
+    shared: what Axes.set takes, for every panel; the y label stands on the first one only.
+    """
+    fig, (panels,) = figure(1, count, size, sharey=True, squeeze=False)
     for ax in panels:
         ax.set(**shared)
-    panels[0].set_ylabel(label)
+        ax.label_outer()
     return fig, panels
 
 
@@ -156,7 +179,7 @@ def save(fig, name, data=None, **numbers):
     info.add_text("Title", name)
     opaque = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # a tenth smaller than with transparency
     opaque.save(png, "png", pnginfo=info, dpi=(fig.dpi, fig.dpi))
-    FigureCanvasPdf(fig).print_pdf(pdf, metadata={"CreationDate": None, "Title": name})
+    FigureCanvasPdf(fig).print_pdf(pdf, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate")) | {"Title": name})
     write_whole(folder / f"{name}.png", png.getvalue())
     write_whole(folder / f"{name}.pdf", pdf.getvalue())
     if table is not None:

@@ -19,6 +19,7 @@ Lines may be wrapped; a blank line ends a paragraph. Placeholders are those of s
 """
 
 import ast
+import math
 import re
 from pathlib import Path
 from string import Formatter
@@ -140,23 +141,34 @@ def _checked(section, where):
 
 
 def calls(source):
-    """(name, keywords) of every plots.save and claims.record in a notebook's code."""
+    """(name, keywords) of every plots.save and claims.record in a notebook's code.
+
+    A name that is no string in the code is None, and so is a keyword that hides others (`**numbers`).
+    """
     found = []
     for node in ast.walk(ast.parse(source)):
         target = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if target not in ("plots.save", "claims.record"):
-            continue
-        strings = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-        name = next((value for value in strings if isinstance(value, str)), None)
-        found.append((name, {keyword.arg for keyword in node.keywords} - {"data"}))
+        if target in ("plots.save", "claims.record"):
+            values = [getattr(argument, "value", None) for argument in node.args]
+            name = next((value for value in values if isinstance(value, str)), None)
+            found.append((name, {keyword.arg for keyword in node.keywords} - {"data"}))
     return found
 
 
-def typed_numbers(text):
-    """Decimals and percentages that a text types: what was measured or predicted never is.
+def typed_numbers(text, source):
+    """Decimals and percentages that a text types and that are not in its notebook's code: a list of strings.
 
-    Settings are left out: what stands behind `=` or `within`, angles in degrees, and intervals such as 95 %.
+    What was measured or predicted is computed, so it stands in no code and has to be a placeholder; a setting does stand
+    there (for 99 %, 0.99 or the 0.01 left of it). Free are integers, and 95 %, the interval that `plots` draws.
     """
-    plain = re.sub(r"\{[^}]*\}|\$[^$]*\$", "", text)
-    plain = re.sub(r"(= |within )\d[\d.]*|\d[\d.]*( to \d[\d.]*)? degrees", "", plain)
-    return re.findall(r"(?<![\w.])(?:\d+\.\d+(?:e-?\d+)?|\d+ %(?<!\b[125] %)(?<!95 %)(?<!99 %))", plain)
+    numbers = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    settings = {float(value) for value in numbers if type(value) in (int, float)} | {0.95}
+    typed = "\0".join(literal for literal, *_ in Formatter().parse(text))
+    found = re.finditer(r"(?<![\w.])(\d+\.\d+|\d+(?=\s?\\?%))(\s?\\?%)?", typed)
+    return [match[0] for match in found if not _known(float(match[1]), bool(match[2]), settings)]
+
+
+def _known(value, percent, settings):
+    """Whether a typed number is a setting; a percentage also if the setting is what it leaves of 1."""
+    values = [value / 100, 1 - value / 100] if percent else [value]
+    return any(math.isclose(value, setting) for value in values for setting in settings)
