@@ -1,6 +1,7 @@
-"""The words of the repository: what notebooks say stands in words/NN.md, and fits what they compute."""
+"""What the notebooks say stands in words/NN.md, and fits what they compute."""
 
 import pytest
+
 from companion import tree, words
 
 STEMS = tree.stems()

@@ -43,8 +43,8 @@ def write(text):
 
 def test_sections_are_filled_with_numbers(stand):
     assert words.fill("99_histogram", tests=50, within=0.1234) == {
-        "caption": "The loss of 50 inputs collapses onto 0 *and* 1: 12.3% lie within 1 % of an end.\n\n"
-        "A second paragraph, with $\\frac{1}{d}$.",
+        "caption": "The loss of 50 inputs collapses onto 0 *and* 1: 12.3% lie within 1 % of an end."
+        "\n\nA second paragraph, with $\\frac{1}{d}$.",
         "alt": "Five histograms: one hump splits and moves to both ends.",
     }
     assert words.fill("99a-zero-loss", within=1) == {

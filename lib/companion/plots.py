@@ -1,6 +1,7 @@
-"""One style for every figure: theory as lines, measurement as points with intervals; saved whole, with its words.
+"""One style for every figure: theory as lines, measurement as points; saved whole, with its words.
 
-Whatever is drawn is rounded to six significant digits first, so that the last digits of a processor change no picture.
+Whatever is drawn is rounded to six significant digits first, so that the last digits of a
+processor change no picture.
 """
 
 import inspect
@@ -23,7 +24,15 @@ from companion import words
 from companion.claims import output_dir, write_whole
 
 # Okabe and Ito's colours, told apart by colour-blind readers
-BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#767676"
+BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#767676",
+)
 THEORY = "#222222"
 STYLE = {
     "font.size": 11,
@@ -44,7 +53,10 @@ STYLE = {
 
 
 def rounded(value):
-    """Numbers to six significant digits: a float or an array of floats, alone or in lists and tuples; the rest as it is."""
+    """Floats to six significant digits: one, an array, or those in lists and tuples.
+
+    Anything else is returned as it is.
+    """
     if isinstance(value, (float, np.floating)):
         return float(f"{value:.6g}")
     if type(value) in (list, tuple):
@@ -54,7 +66,9 @@ def rounded(value):
     if hasattr(value, "__array__") and not isinstance(value, TransformNode):
         array = np.asarray(value)
         if array.dtype.kind == "f":
-            return np.reshape([float(f"{number:.6g}") for number in array.ravel().tolist()], array.shape)
+            return np.reshape(
+                [float(f"{number:.6g}") for number in array.ravel().tolist()], array.shape
+            )
     return value
 
 
@@ -63,7 +77,9 @@ def _rounding(method):
 
     @wraps(method)
     def draw(self, *given, **named):
-        return method(self, *map(rounded, given), **{key: rounded(value) for key, value in named.items()})
+        return method(
+            self, *map(rounded, given), **{key: rounded(value) for key, value in named.items()}
+        )
 
     return draw
 
@@ -120,21 +136,50 @@ def law(ax, x, y, label=None, color=THEORY, **options):
 def points(ax, x, y, error=None, label=None, color=BLUE, marker="o", **options):
     """Measurements: points, with 95 % intervals if standard errors are given."""
     bars = None if error is None else 1.96 * np.asarray(error)
-    return ax.errorbar(x, y, bars, color=color, label=label, fmt=marker, ms=4.5, capsize=0, elinewidth=1.2, zorder=3, **options)
+    return ax.errorbar(
+        x,
+        y,
+        bars,
+        color=color,
+        label=label,
+        fmt=marker,
+        ms=4.5,
+        capsize=0,
+        elinewidth=1.2,
+        zorder=3,
+        **options,
+    )
 
 
 def histogram(ax, values, edges, shares, color=BLUE, label=(None, None)):
-    """Measured shares per bin as points with exact 95 % binomial intervals, over predicted `shares` as a staircase.
+    """Measured shares per bin as points with exact 95 % intervals, over a predicted staircase.
 
-    values: the measured numbers; edges: B + 1 bin edges; shares: B probabilities; label: (measured, predicted). Empty bins show no point.
+    values: the measured numbers; edges: B + 1 bin edges; shares: B probabilities; label:
+    (measured, predicted). Empty bins show no point.
     """
-    values, edges = rounded(np.asarray(values, dtype=float)), rounded(np.asarray(edges, dtype=float))
+    values, edges = (
+        rounded(np.asarray(values, dtype=float)),
+        rounded(np.asarray(edges, dtype=float)),
+    )
     counts = np.histogram(values, edges)[0]
     centre, count = ((edges[1:] + edges[:-1]) / 2)[counts > 0], counts[counts > 0]
     share, rest = count / len(values), len(values) - count
-    low, high = beta.ppf(0.025, count, rest + 1), np.where(rest > 0, beta.ppf(0.975, count + 1, np.maximum(rest, 1)), 1)
+    low, high = (
+        beta.ppf(0.025, count, rest + 1),
+        np.where(rest > 0, beta.ppf(0.975, count + 1, np.maximum(rest, 1)), 1),
+    )
     ax.stairs(shares, edges, color=THEORY, lw=1.3, label=label[1], zorder=2)
-    ax.errorbar(centre, share, [share - low, high - share], color=color, label=label[0], fmt="o", ms=4.5, elinewidth=1.2, zorder=3)
+    ax.errorbar(
+        centre,
+        share,
+        [share - low, high - share],
+        color=color,
+        label=label[0],
+        fmt="o",
+        ms=4.5,
+        elinewidth=1.2,
+        zorder=3,
+    )
 
 
 def paths(ax, x, Y, color=BLUE, label=None, alpha=0.25):
@@ -145,7 +190,10 @@ def paths(ax, x, Y, color=BLUE, label=None, alpha=0.25):
 
 
 def picture(ax, values, title=None, below=None, limits=None):
-    """A grey picture (rows, columns) without ticks, `title` above and `below` under it; limits: (black, white), else its range."""
+    """A grey picture (rows, columns) without ticks, `title` above and `below` under it.
+
+    limits: (black, white); by default its range.
+    """
     values = rounded(np.asarray(values, dtype=float))
     low, high = (np.min(values), np.max(values)) if limits is None else limits
     ax.imshow(values, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
@@ -156,15 +204,16 @@ def picture(ax, values, title=None, below=None, limits=None):
 
 
 def legend(ax, title="points: measured, lines: predicted", **options):
-    """The legend of `ax`, under the convention that all figures share; options as Axes.legend takes them."""
+    """The legend of `ax`, under the convention that all figures share; options of Axes.legend."""
     ax.legend(title=title, **options)
 
 
 def save(fig, name, data=None, **numbers):
-    """Save a figure as figures/<name>.png and .pdf under the output folder, and show it with its words.
+    """Save a figure as figures/<name>.png and .pdf in the output folder; show it with its words.
 
-    Caption and alt text are the section `name` of words/NN.md, whose open numbers are given by name. data: columns of equal
-    length to be written as <name>.csv with six significant digits.
+    Caption and alt text are the section `name` of words/NN.md, filled with `numbers`; the files
+    hold the name only. data: columns of equal length, written as <name>.csv with six significant
+    digits.
     """
     texts = words.fill(name, **numbers)
     if "alt" not in texts:
@@ -177,9 +226,12 @@ def save(fig, name, data=None, **numbers):
     canvas, info = FigureCanvasAgg(fig), PngInfo()
     canvas.draw()
     info.add_text("Title", name)
-    opaque = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # a tenth smaller than with transparency
+    # opaque, which is a tenth smaller
+    opaque = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     opaque.save(png, "png", pnginfo=info, dpi=(fig.dpi, fig.dpi))
-    FigureCanvasPdf(fig).print_pdf(pdf, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate")) | {"Title": name})
+    FigureCanvasPdf(fig).print_pdf(
+        pdf, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate")) | {"Title": name}
+    )
     write_whole(folder / f"{name}.png", png.getvalue())
     write_whole(folder / f"{name}.pdf", pdf.getvalue())
     if table is not None:
@@ -193,5 +245,8 @@ def _csv(columns):
     sizes = {key: len(column) for key, column in columns.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"data: columns differ in length, {sizes}")
-    rows = [",".join(columns), *(",".join(f"{v:.6g}" for v in row) for row in zip(*columns.values(), strict=True))]
+    rows = [
+        ",".join(columns),
+        *(",".join(f"{v:.6g}" for v in row) for row in zip(*columns.values(), strict=True)),
+    ]
     return ("\n".join(rows) + "\n").encode()
