@@ -1,6 +1,7 @@
-"""The words of the repository: what notebooks say stands in words/NN.md, and fits what they compute."""
+"""What the notebooks say stands in words/NN.md, and fits what they compute."""
 
 import pytest
+
 from companion import tree, words
 
 STEMS = tree.stems()
@@ -11,15 +12,15 @@ def sections(stem):
     return words.read(tree.NOTEBOOKS / "words" / f"{tree.number(stem)}.md")
 
 
-def calls(stem):
-    cells = (cell for cell in tree.read(stem)["cells"] if cell["cell_type"] == "code")
-    return [call for cell in cells for call in words.calls("".join(cell["source"]))]
+def source(stem):
+    cells = tree.read(stem)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 @books
 def test_every_section_is_used_once_and_its_placeholders_are_the_keywords(stem):
     said = {name: words.placeholders(section) for name, section in sections(stem).items()}
-    used = calls(stem)
+    used = words.calls(source(stem))
     assert sorted(name for name, _ in used) == sorted(said)
     assert dict(used) == said
 
@@ -35,7 +36,7 @@ def test_figures_of_claims_are_sections(stem):
 def test_no_measured_or_predicted_number_is_typed(stem):
     for name, section in sections(stem).items():
         for text in words.prose(section):
-            assert not words.typed_numbers(text), name
+            assert not words.typed_numbers(text, source(stem)), name
 
 
 @books

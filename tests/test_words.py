@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from companion import words
 
 TEXT = """# Everything collapses.
@@ -42,8 +43,8 @@ def write(text):
 
 def test_sections_are_filled_with_numbers(stand):
     assert words.fill("99_histogram", tests=50, within=0.1234) == {
-        "caption": "The loss of 50 inputs collapses onto 0 *and* 1: 12.3% lie within 1 % of an end.\n\n"
-        "A second paragraph, with $\\frac{1}{d}$.",
+        "caption": "The loss of 50 inputs collapses onto 0 *and* 1: 12.3% lie within 1 % of an end."
+        "\n\nA second paragraph, with $\\frac{1}{d}$.",
         "alt": "Five histograms: one hump splits and moves to both ends.",
     }
     assert words.fill("99a-zero-loss", within=1) == {
@@ -97,9 +98,22 @@ def test_files_of_another_form_are_refused(old, new):
 
 
 def test_calls_are_found_in_source():
-    source = 'plots.save(\n    fig, "01_a", dict(x=[1]), share=0.5)\nclaims.record("01a-b", [], n=1)\nother(1)'
-    assert words.calls(source) == [("01_a", {"share"}), ("01a-b", {"n"})]
+    source = """plots.save(
+    fig, "01_a", dict(x=[1]), share=0.5, data=None)
+claims.record("01a-b", [], n=1, **numbers)
+other(1)
+plots.save(fig, f"01_{n}")"""
+    assert words.calls(source) == [("01_a", {"share"}), ("01a-b", {"n", None}), (None, set())]
 
 
-def test_typed_numbers_are_found():
-    assert words.typed_numbers("0.497 of {x:.1%}, at L = 1.5, 12 % from 0.1 to 9.5 degrees, 95 %") == ["0.497", "12 %"]
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("0.497 of {x:.1%} and 12.3 % or 7%", ["0.497", "12.3 %", "7%"]),
+        ("S = 2.83, $\\theta < 0.31$, {{0.32}}", ["2.83", "0.31", "0.32"]),
+        ("within 1 % of an end, 99 % of the rest, to 0.01 of 1.5 radians, -1.5; bars are 95 %", []),
+        ("0, 1, 90 degrees, L = 10, k = 256, E13, 01_dial, 10^{{-5}}", []),
+    ],
+)
+def test_numbers_that_the_code_does_not_hold_are_found(text, found):
+    assert words.typed_numbers(text, "share(0.01)\ntheta, label = 1.5, True") == found

@@ -18,7 +18,7 @@ COARSE = 0.1  # relative error that a good check would notice
 
 
 def root():
-    """The tree that one stands in: the nearest folder with a Makefile, else the working directory."""
+    """The tree that one stands in: the nearest folder with a Makefile, else the working one."""
     here = Path.cwd()
     return next((one for one in (here, *here.parents) if (one / "Makefile").is_file()), here)
 
@@ -56,40 +56,42 @@ def check(
     share=False,
     unit="",
 ):
-    """One comparison of our prediction with a measurement, as a dict of scalars; whether it holds is computed here.
+    """One comparison of a prediction with a measurement, as a dict of scalars; `holds` is computed.
 
-    measured, predicted, stderr, tolerance: finite numbers in `unit`, kept with six significant digits. kind: "matrices"
-    (every weight was drawn or trained) or "law" (drawn from the law that the prediction uses). A statistical check states
-    stderr and the number of independent repeats behind it, and its tolerance follows from them; any other states its
-    tolerance and the reason. A statistical check may give a reason too: why it cannot see small errors. share: measured
-    and predicted are shares, in [0, 1]; the resolution of one above 1/2 is relative to its rest.
+    measured, predicted, stderr, tolerance: finite numbers in `unit`, kept with six significant
+    digits. kind: "matrices" (every weight was drawn or trained) or "law" (drawn from the law that
+    the prediction uses). A statistical check states stderr and the number of independent repeats
+    behind it, from which its tolerance follows, and may give a reason why it sees no small error;
+    any other states its tolerance and the reason. share: measured and predicted are shares, in
+    [0, 1]; the resolution of one above 1/2 is relative to its rest.
     """
     numbers = dict(measured=measured, predicted=predicted, stderr=stderr, tolerance=tolerance)
     for key, value in numbers.items():
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{key}: {name!r} has {value!r}, which is not finite")
+        if value is not None and value < 0 and key in ("stderr", "tolerance"):
+            raise ValueError(f"{key}: {name!r} has {value!r}, want 0 or more")
         if share and key in ("measured", "predicted") and not 0 <= value <= 1:
             raise ValueError(f"{key}: {name!r} has {value!r}, which is not a share")
     if kind not in KINDS:
         raise ValueError(f"kind: {name!r} has {kind!r}, not one of {KINDS}")
     if stderr is None and (tolerance is None or not reason):
-        raise ValueError(f"tolerance, reason: {name!r} has {tolerance!r}, {reason!r}; without stderr both are stated")
+        stated = f"{tolerance!r}, {reason!r}"
+        raise ValueError(
+            f"tolerance, reason: {name!r} has {stated}; without stderr both are stated"
+        )
+    if stderr is not None and tolerance is not None:
+        raise ValueError(f"tolerance: {name!r} has {tolerance!r}, which follows from its stderr")
     if stderr is not None:
-        if tolerance is not None:
-            raise ValueError(f"tolerance: {name!r} has {tolerance!r}, which would follow from its stderr")
-        if stderr < 0:
-            raise ValueError(f"stderr: {name!r} has {stderr!r}, want 0 or more")
-        tolerance = student_quantile(repeats) * stderr
-    if tolerance < 0:
-        raise ValueError(f"tolerance: {name!r} has {tolerance!r}, want 0 or more")
-    measured, predicted, tolerance = map(_rounded, (measured, predicted, tolerance))
+        numbers["tolerance"] = student_quantile(repeats) * stderr
+    measured, predicted, stderr, tolerance = map(_rounded, numbers.values())
     scale = min(predicted, 1 - predicted) if share else abs(predicted)
     return dict(
         name=name,
         kind=kind,
         measured=measured,
         predicted=predicted,
-        stderr=None if stderr is None else _rounded(stderr),
+        stderr=stderr,
         repeats=None if repeats is None else int(repeats),
         tolerance=tolerance,
         reason=reason,
@@ -100,14 +102,14 @@ def check(
 
 
 def student_quantile(repeats):
-    """How many standard errors of the mean of `repeats` numbers are as unlikely as four of a known standard deviation."""
-    if repeats is None or repeats != int(repeats) or repeats < 2:
+    """How many standard errors, with so few repeats, are as unlikely as four that are known."""
+    if repeats is None or not repeats >= 2 or repeats % 1:
         raise ValueError(f"repeats: {repeats!r}, want a whole number from 2 on")
     return float(t.isf(norm.sf(STANDARD_ERRORS), repeats - 1))
 
 
 def mean_error(values):
-    """Mean and standard error over the first axis, whose entries are two or more independent repeats."""
+    """Mean and standard error over the first axis, of two or more independent repeats."""
     values = np.asarray(values, dtype=float)
     if values.ndim == 0 or len(values) < 2:
         raise ValueError(f"values: {values.tolist()!r}, want two or more repeats")
@@ -115,15 +117,28 @@ def mean_error(values):
 
 
 def check_mean(name, values, predicted, *, kind, reason=None, share=False, unit=""):
-    """`check` of the mean of independent repeats (R,) against a prediction, with the standard error that they show."""
+    """`check` of the mean of independent repeats (R,), with the standard error that they show."""
     measured, stderr = mean_error(values)
-    return check(name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), reason=reason, share=share, unit=unit)
+    return check(
+        name,
+        measured,
+        predicted,
+        kind=kind,
+        stderr=stderr,
+        repeats=len(values),
+        reason=reason,
+        share=share,
+        unit=unit,
+    )
 
 
 def check_share(name, values, predicted, count, *, kind, reason=None):
-    """`check_mean` of shares (R,) that are each of `count` cases; the error is at least the binomial one of the prediction."""
+    """`check_mean` of shares (R,), each of `count` cases.
+
+    The standard error is at least the binomial one of the prediction.
+    """
     values = np.asarray(values, dtype=float)
-    if not (count >= 1 and count == int(count)):
+    if not count >= 1 or count % 1:
         raise ValueError(f"count: {name!r} has {count!r}, want a whole number from 1 on")
     cases = values * count
     if not np.all((0 <= values) & (values <= 1) & (np.abs(cases - np.rint(cases)) < 1e-6)):
@@ -133,15 +148,23 @@ def check_share(name, values, predicted, count, *, kind, reason=None):
     measured, stderr = mean_error(values)
     stderr = max(stderr, math.sqrt(predicted * (1 - predicted) / (count * len(values))))
     return check(
-        name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), reason=reason, share=True
+        name,
+        measured,
+        predicted,
+        kind=kind,
+        stderr=stderr,
+        repeats=len(values),
+        reason=reason,
+        share=True,
     )
 
 
 def record(id, checks, **numbers):
-    """Write one claim with its checks to $ENTANGLEMENT_OUT/claims/<id>.json and return it, displayable.
+    """Write a claim with its checks to $ENTANGLEMENT_OUT/claims/<id>.json; returned, displayable.
 
-    id: the notebook number and a short name, such as "01a-zero-loss", under which words/NN.md has claim, source, verdict,
-    figures and why; numbers: what it leaves open. The checks are on our predictions, the verdict is on the claim.
+    id: the notebook's number and a short name, such as "01a-zero-loss", under which words/NN.md
+    has claim, source, verdict, figures and why; numbers: what these leave open. The checks are on
+    our predictions, the verdict is on the claim.
     """
     if not checks:
         raise ValueError(f"checks: claim {id!r} has none")
@@ -167,15 +190,16 @@ def _notebook(id):
 
 def dumps(claims):
     """The bytes of a claims file: sorted by id, one stable layout, six significant digits."""
-    return (json.dumps(sorted(claims, key=lambda c: c["id"]), indent=1, ensure_ascii=False) + "\n").encode()
+    return (
+        json.dumps(sorted(claims, key=lambda c: c["id"]), indent=1, ensure_ascii=False) + "\n"
+    ).encode()
 
 
 def load(path):
-    """Claims of a file as a list of dicts: id, claim, source, notebook, verdict, why, figures, checks.
+    """Claims of a file: dicts of id, claim, source, notebook, verdict, why, figures, checks.
 
-    checks: dicts of name, kind, measured, predicted, stderr, repeats, tolerance, reason, resolution, unit, holds;
-    scalars, or None.
-    Raises ValueError naming the file if it is not a claims file.
+    checks: dicts of name, kind, measured, predicted, stderr, repeats, tolerance, reason,
+    resolution, unit, holds; scalars, or None. ValueError naming the file if it holds no claims.
     """
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -190,21 +214,21 @@ class Claim(dict):
     KEYS = ("id", "claim", "source", "notebook", "verdict", "why", "figures", "checks")
 
     def _repr_markdown_(self):
-        head = ["check", "against", "measured", "predicted", "tolerance", "would notice", "holds"]
+        head = "check", "against", "measured", "predicted", "tolerance", "would notice", "holds"
         rows = [
-            [
-                _cell(c["name"]) + (f" ({c['reason']})" if c["reason"] else ""),
+            (
+                c["name"] + (f" ({c['reason']})" if c["reason"] else ""),
                 c["kind"],
                 _text(c["measured"]),
                 f"{_text(c['predicted'])} {c['unit']}".strip(),
                 _text(c["tolerance"]),
                 "" if c["resolution"] is None else f"{c['resolution']:.2%}",
                 "yes" if c["holds"] else "**NO**",
-            ]
+            )
             for c in self["checks"]
         ]
-        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
-        return f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}\n\n" + "\n".join(lines)
+        said = f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}"
+        return f"{said}\n\n{_markdown(head, *rows)}"
 
     def __repr__(self):
         good, total = passed(self)
@@ -218,32 +242,43 @@ def passed(claim):
 
 def table(claims):
     """Claims as plain text, one line each, for a terminal; checks that fail are listed below."""
-    lines = []
+    lines = [f"{'id':<26} {'verdict':<24} {'checks':<7} claim"]
+    lines.append("-" * len(lines[0]))
     for claim in claims:
         good, total = passed(claim)
-        lines.append(f"{claim['id']:<26} {claim['verdict']:<24} {good:>3}/{total:<3} {claim['claim']}")
-        lines += [
-            f"    FAILS: {c['name']}: {_text(c['measured'])}, not {_text(c['predicted'])} +- {_text(c['tolerance'])} {c['unit']}"
-            for c in claim["checks"]
-            if not c["holds"]
-        ]
-    head = f"{'id':<26} {'verdict':<24} {'checks':<7} claim"
-    return "\n".join([head, "-" * len(head), *lines])
-
-
-def markdown(claims):
-    """A Markdown table for README: a row a notebook, the sentence that it tests, and its verdicts."""
-    lines = ["| notebook | tests | verdicts |", "| --- | --- | --- |"]
-    for number, sentence in words.sentences(root() / "notebooks" / "words").items():
-        own = [claim for claim in claims if claim["notebook"].startswith(number)]
-        verdicts = "; ".join(dict.fromkeys(claim["verdict"] for claim in own)) or "a story, no claim"
-        stem = own[0]["notebook"] if own else next((root() / "notebooks").glob(f"{number}_*")).stem
-        lines.append(f"| [{number}](notebooks/{stem}.ipynb) | {_cell(sentence)} | {verdicts} |")
+        held = f"{good:>3}/{total:<3}"
+        lines.append(f"{claim['id']:<26} {claim['verdict']:<24} {held} {claim['claim']}")
+        for c in claim["checks"]:
+            if not c["holds"]:
+                wanted = f"{_text(c['predicted'])} +- {_text(c['tolerance'])} {c['unit']}"
+                lines.append(f"    FAILS: {c['name']}: {_text(c['measured'])}, not {wanted}")
     return "\n".join(lines)
 
 
+def markdown(claims):
+    """A Markdown table for README: each notebook, the sentence that it tests, its verdicts."""
+    books, rows = root() / "notebooks", []
+    for number, sentence in words.sentences(books / "words").items():
+        verdicts = [c["verdict"] for c in claims if c["notebook"].startswith(f"{number}_")]
+        stem = next(books.glob(f"{number}_*.ipynb")).stem
+        said = "; ".join(dict.fromkeys(verdicts)) or "a story, no claim"
+        rows.append((f"[{number}](notebooks/{stem}.ipynb)", sentence, said))
+    return _markdown(("notebook", "tests", "verdicts"), *rows)
+
+
+def overview(claims):
+    """Claims as a Markdown table for notebook 00, with links that start in notebooks/."""
+    rows = []
+    for claim in claims:
+        good, total = passed(claim)
+        book = f"[{claim['notebook'][:2]}]({claim['notebook']}.ipynb)"
+        rows.append((claim["claim"], f"**{claim['verdict']}**", f"{good} of {total}", book))
+    head = "claim as tested", "verdict", "predictions that hold", "notebook"
+    return _markdown(head, *rows)
+
+
 def agreement(claims):
-    """Sentences on all checks: how many hold, against what, how far from it, how many are coarse."""
+    """Sentences on all checks: how many hold, against what, how far off, how many are coarse."""
     checks = [c for claim in claims for c in claim["checks"]]
     parts = []
     for kind, against in (("matrices", "against whole matrices"), ("law", "drawn from the law")):
@@ -251,33 +286,35 @@ def agreement(claims):
         coarse = sum(c["resolution"] is not None and c["resolution"] > COARSE for c in own)
         held = sum(c["holds"] for c in own)
         parts.append(f"{held} of {len(own)} {against} hold ({coarse} would not notice 10 %)")
-    text = f"Of {len(checks)} checks {' and '.join(parts)}."
-    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in checks if c["stderr"]]
-    if z:
-        rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
-        text += (
-            f" {len(z)} are statistical: their deviations have a root mean square of {rms:.2f}"
-            f" standard errors (1 by chance) and a maximum of {most:.1f}."
-        )
-    return text
+    return f"Of {len(checks)} checks {' and '.join(parts)}.{_deviations(checks)}"
 
 
-def overview(claims):
-    """Claims as a Markdown table for notebook 00, with links that start in notebooks/."""
-    rows = [
-        f"| {_cell(claim['claim'])} | **{claim['verdict']}** | {good} of {total} | [{claim['notebook'][:2]}]({claim['notebook']}.ipynb) |"
-        for claim in claims
-        for good, total in [passed(claim)]
-    ]
-    return "\n".join(["| claim as tested | verdict | predictions that hold | notebook |", "| --- | --- | --- | --- |", *rows])
+def _deviations(checks):
+    """A sentence on how far statistical checks are off, in standard errors of the normal law.
+
+    A deviation counts as the normal one that is as unlikely as it is with as few repeats.
+    """
+    own = [c for c in checks if c["stderr"]]
+    if not own:
+        return ""
+    z = [abs(c["measured"] - c["predicted"]) / c["stderr"] for c in own]
+    normal = norm.isf(t.sf(z, [c["repeats"] - 1 for c in own]))
+    rms = np.sqrt(np.mean(normal**2))
+    return (
+        f" {len(own)} are statistical: their deviations have a root mean square of {rms:.2f}"
+        f" standard errors (1 by chance) and a maximum of {normal.max():.1f}."
+    )
+
+
+def _markdown(head, *rows):
+    """A Markdown table."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    cells.insert(1, ["---"] * len(head))
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def _rounded(value):
-    return float(f"{float(value):.{DIGITS}g}")
-
-
-def _cell(text):
-    return text.replace("|", "\\|")
+    return None if value is None else float(f"{float(value):.{DIGITS}g}")
 
 
 def _text(value):

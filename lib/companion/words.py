@@ -1,4 +1,4 @@
-"""Words apart from code: `words/NN.md` says what figures and verdicts say, with {numbers} left open.
+"""Words apart from code: words/NN.md says what figures and verdicts say, {numbers} left open.
 
 The first line is `# ` and the sentence that the notebook NN tests. Then a section for each figure,
 
@@ -15,10 +15,12 @@ and one for each claim, with the fields claim, source, verdict, figures and why:
     figures: 01_histogram
     why: {within:.1%} of the inputs arrive.
 
-Lines may be wrapped; a blank line ends a paragraph. Placeholders are those of str.format, plain names only.
+Lines may be wrapped; a blank line ends a paragraph. Placeholders are those of str.format, with
+plain names only.
 """
 
 import ast
+import math
 import re
 from pathlib import Path
 from string import Formatter
@@ -32,7 +34,7 @@ CLAIM = ("claim", "source", "verdict", "figures", "why")
 
 
 def place(name):
-    """The words of a section or a notebook: `words/` of the working directory, by the two digits that begin its name."""
+    """The file of words of a section: in `words/` here, by the two digits that begin its name."""
     return Path("words") / f"{name[:2]}.md"
 
 
@@ -42,15 +44,15 @@ def sentence(path):
 
 
 def sentences(folder):
-    """Number of a notebook ("01") -> the sentence that it tests, for every file of words in `folder`, in order."""
+    """Number of a notebook ("01") -> the sentence that it tests, for all words in a folder."""
     return {path.stem: sentence(path) for path in sorted(Path(folder).glob("[0-9][0-9].md"))}
 
 
 def read(path):
-    """Sections of a file of words: name -> dict of fields, all strings but figures, a list of names.
+    """Sections of a file of words: name -> dict of fields, strings, but figures a list of names.
 
-    A figure has caption and alt; a claim has claim, source (one of SOURCES), verdict (one of VERDICTS), figures, why.
-    ValueError naming the file, and the section, if it is not of this form.
+    A figure has caption and alt; a claim has claim, source (one of SOURCES), verdict (one of
+    VERDICTS), figures and why. ValueError naming the file, and the section, if it has another form.
     """
     sections = {}
     for part in _parts(path)[1:]:
@@ -63,9 +65,10 @@ def read(path):
 
 
 def fill(name, /, **numbers):
-    """The section `name` of the working directory's words, its placeholders filled with `numbers`.
+    """The section `name` of the words here, its placeholders filled with `numbers`.
 
-    ValueError naming the section if there is none, if placeholders and keywords are not the same names, or if a number is not finite.
+    ValueError naming the section if there is none, if placeholders and keywords are not the same
+    names, or if a number is not finite.
     """
     section = read(place(name)).get(name)
     if section is None:
@@ -77,14 +80,22 @@ def fill(name, /, **numbers):
         if not isinstance(value, str) and not np.all(np.isfinite(value)):
             raise ValueError(f"{where}: {key} = {value!r} is not finite")
     try:
-        return {key: text if key == "figures" else text.format(**numbers) for key, text in section.items()}
+        return {
+            key: text if key == "figures" else text.format(**numbers)
+            for key, text in section.items()
+        }
     except (ValueError, TypeError) as error:
         raise ValueError(f"{where}: {error}") from error
 
 
 def placeholders(section):
     """The names that a section leaves open, as a set; ValueError if one is not a plain name."""
-    names = {name for text in prose(section) for _, name, _, _ in Formatter().parse(text) if name is not None}
+    names = {
+        name
+        for text in prose(section)
+        for _, name, _, _ in Formatter().parse(text)
+        if name is not None
+    }
     for name in names:
         if not name.isidentifier():
             raise ValueError(f"{{{name}}} is not a name in braces")
@@ -108,7 +119,10 @@ def _parts(path):
 
 
 def _section(body, where):
-    """The fields of a section: a line `key: ...` begins one, a blank line ends it, what has no key is the caption."""
+    """The fields of a section.
+
+    A line `key: ...` begins one, a blank line ends it; what has no key is the caption.
+    """
     key, fields = "caption", {}
     for line in body.splitlines():
         start, colon, rest = line.partition(":")
@@ -120,11 +134,15 @@ def _section(body, where):
             key = "caption"
         fields.setdefault(key, []).append(line.strip())
     texts = {key: "\n".join(lines).strip() for key, lines in fields.items()}
-    return {key: re.sub(r"(?<!\n)\n(?!\n)", " ", text) for key, text in texts.items() if text or key == "figures"}
+    return {
+        key: re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+        for key, text in texts.items()
+        if text or key == "figures"
+    }
 
 
 def _checked(section, where):
-    """The section, its figures as a list, if it has the fields of a figure or of a claim, each with a text."""
+    """The section, its figures as a list, if it has the fields of a figure or of a claim."""
     wanted = CLAIM if "claim" in section else FIGURE
     if set(section) != set(wanted):
         raise ValueError(f"{where} has the fields {sorted(section)}, not {sorted(wanted)}")
@@ -136,27 +154,43 @@ def _checked(section, where):
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
     listed = section.get("figures", "").split(",")
-    return section | ({"figures": [name.strip() for name in listed if name.strip()]} if "figures" in section else {})
+    return section | (
+        {"figures": [name.strip() for name in listed if name.strip()]}
+        if "figures" in section
+        else {}
+    )
 
 
 def calls(source):
-    """(name, keywords) of every plots.save and claims.record in a notebook's code."""
+    """(name, keywords) of every plots.save and claims.record in a notebook's code.
+
+    A name that is no string there is None, and so is a keyword that hides others (`**numbers`).
+    """
     found = []
     for node in ast.walk(ast.parse(source)):
         target = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if target not in ("plots.save", "claims.record"):
-            continue
-        strings = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-        name = next((value for value in strings if isinstance(value, str)), None)
-        found.append((name, {keyword.arg for keyword in node.keywords} - {"data"}))
+        if target in ("plots.save", "claims.record"):
+            values = [getattr(argument, "value", None) for argument in node.args]
+            name = next((value for value in values if isinstance(value, str)), None)
+            found.append((name, {keyword.arg for keyword in node.keywords} - {"data"}))
     return found
 
 
-def typed_numbers(text):
-    """Decimals and percentages that a text types: what was measured or predicted never is.
+def typed_numbers(text, source):
+    """Decimals and percentages of a text that its notebook's code does not hold, as strings.
 
-    Settings are left out: what stands behind `=` or `within`, angles in degrees, and intervals such as 95 %.
+    What was measured or predicted is computed, so it stands in no code and is a placeholder; a
+    setting does stand there (for 99 %, 0.99 or the 0.01 left of it). Free are integers, and 95 %,
+    the interval that `plots` draws.
     """
-    plain = re.sub(r"\{[^}]*\}|\$[^$]*\$", "", text)
-    plain = re.sub(r"(= |within )\d[\d.]*|\d[\d.]*( to \d[\d.]*)? degrees", "", plain)
-    return re.findall(r"(?<![\w.])(?:\d+\.\d+(?:e-?\d+)?|\d+ %(?<!\b[125] %)(?<!95 %)(?<!99 %))", plain)
+    numbers = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    settings = {float(value) for value in numbers if type(value) in (int, float)} | {0.95}
+    typed = "\0".join(literal for literal, *_ in Formatter().parse(text))
+    found = re.finditer(r"(?<![\w.])(\d+\.\d+|\d+(?=\s?\\?%))(\s?\\?%)?", typed)
+    return [match[0] for match in found if not _known(float(match[1]), bool(match[2]), settings)]
+
+
+def _known(value, percent, settings):
+    """Whether a typed number is a setting; a percentage also if a setting is the rest of it."""
+    values = [value / 100, 1 - value / 100] if percent else [value]
+    return any(math.isclose(value, setting) for value in values for setting in settings)
