@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from companion import claims, refresh, run, tree
+from companion import binder, claims, lab, refresh, run, tree
 
 PARAMETERS = """width: int = 4  # 1 to 64: side of the picture
 scale: float = 1.0  # -10 to 1e3: of nothing much
@@ -539,6 +539,30 @@ def test_companion_knows_nothing_of_the_paper():
             names = [alias.name for alias in getattr(node, "names", [])]
             names += [getattr(node, "module", None) or ""]
             assert not any(name.split(".")[0] == "entanglement" for name in names), path.name
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://github.com/a/b.c.git", "git@github.com:a/b.c.git", "https://github.com/a/b.c"],
+)
+def test_binder_opens_the_clones_own_origin(address):
+    link = f"https://mybinder.org/v2/gh/a/b.c/HEAD?labpath=notebooks/{tree.stems()[0]}.ipynb"
+    assert binder.link(address) == link
+
+
+@pytest.mark.parametrize("address", ["", "/some/folder", "https://example.org/a/b"])
+def test_binder_says_that_there_is_no_link(monkeypatch, capsys, address):
+    monkeypatch.setattr(binder, "origin", lambda: address)
+    binder.main()
+    assert capsys.readouterr().out.startswith("no link")
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_lab_opens_the_first_notebook_and_allows_root_only_to_root(monkeypatch, user):
+    monkeypatch.setattr(lab.os, "geteuid", lambda: user)
+    words = lab.command("--no-browser")
+    assert f"--LabApp.default_url=/lab/tree/notebooks/{tree.stems()[0]}.ipynb" in words
+    assert ("--allow-root" in words) == (user == 0) and words[-1] == "--no-browser"
 
 
 def wait_for(condition, seconds=30):

@@ -7,30 +7,25 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import norm, t
 
-VERDICTS = ("holds", "holds, trivially", "holds with a condition", "does not hold")
+from companion import words
+
+KINDS = ("matrices", "law")
 DIGITS = 6
-# what each notebook tests: the abstract of arXiv 2309.15669 v7 sentence by sentence, shortened; quotation marks are its words
-SENTENCES = {
-    "01": 'Overparameterised linear networks reach "zero loss by fitting random noise, even on previously unseen test samples"',
-    "02": "Distant features become entangled, however far apart (title; earlier versions of the abstract)",
-    "03": 'Spacetime diagrams reveal a "connection to length contraction"',
-    "04": 'Training and test samples converge "toward a shared normalized point within a flat Riemannian manifold"',
-    "05": 'Entangled features serve "information reconciliation" (index terms)',
-    "06": 'Worst-case adversarial examples are transformed into outputs that are "both recognizable and robust"',
-    "07": 'This gives "new insights into the behavior of non-robust features"',
-    "08": "Is it entanglement? (this companion's question)",
-    "09": "What do other networks do? (this companion's question)",
-}
-STANDARD_ERRORS = 4
+STANDARD_ERRORS = 4  # whose level is that of every statistical check
+COARSE = 0.1  # relative error that a good check would notice
+
+
+def root():
+    """The tree that one stands in: the nearest folder with a Makefile, else the working directory."""
+    here = Path.cwd()
+    return next((one for one in (here, *here.parents) if (one / "Makefile").is_file()), here)
 
 
 def output_dir():
-    """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the checkout (or of the cwd)."""
-    if os.environ.get("ENTANGLEMENT_OUT"):
-        return Path(os.environ["ENTANGLEMENT_OUT"])
-    root = Path(__file__).resolve().parents[2]
-    return (root if (root / "Makefile").is_file() else Path.cwd()) / "build" / "local"
+    """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the tree."""
+    return Path(os.environ.get("ENTANGLEMENT_OUT") or root() / "build" / "local")
 
 
 def write_whole(path, content):
@@ -48,66 +43,126 @@ def write_whole(path, content):
         raise
 
 
-def check(name, measured, predicted, stderr=0.0, tolerance=None, unit=""):
-    """One comparison of our prediction with a measurement.
+def check(
+    name,
+    measured,
+    predicted,
+    *,
+    kind,
+    stderr=None,
+    repeats=None,
+    tolerance=None,
+    reason=None,
+    share=False,
+    unit="",
+):
+    """One comparison of our prediction with a measurement, as a dict of scalars; whether it holds is computed here.
 
-    measured, predicted, stderr, tolerance: finite scalars in `unit`. The tolerance is 4 standard errors unless given, so
-    without either the two must be equal. Whether it holds is computed here, never passed in.
+    measured, predicted, stderr, tolerance: finite numbers in `unit`, kept with six significant digits. kind: "matrices"
+    (every weight was drawn or trained) or "law" (drawn from the law that the prediction uses). A statistical check states
+    stderr and the number of independent repeats behind it, and its tolerance follows from them; any other states its
+    tolerance and the reason. A statistical check may give a reason too: why it cannot see small errors. share: measured
+    and predicted are shares, in [0, 1]; the resolution of one above 1/2 is relative to its rest.
     """
-    if not stderr >= 0:
-        raise ValueError(f"stderr: {name!r} has {stderr!r}, want 0 or more")
-    if tolerance is None:
-        tolerance = STANDARD_ERRORS * stderr
     numbers = dict(measured=measured, predicted=predicted, stderr=stderr, tolerance=tolerance)
     for key, value in numbers.items():
-        if not math.isfinite(value):
+        if value is not None and not math.isfinite(value):
             raise ValueError(f"{key}: {name!r} has {value!r}, which is not finite")
-    holds = bool(abs(measured - predicted) <= tolerance)
-    return dict(name=name, **{k: _rounded(v) for k, v in numbers.items()}, unit=unit, holds=holds)
+        if share and key in ("measured", "predicted") and not 0 <= value <= 1:
+            raise ValueError(f"{key}: {name!r} has {value!r}, which is not a share")
+    if kind not in KINDS:
+        raise ValueError(f"kind: {name!r} has {kind!r}, not one of {KINDS}")
+    if stderr is None and (tolerance is None or not reason):
+        raise ValueError(f"tolerance, reason: {name!r} has {tolerance!r}, {reason!r}; without stderr both are stated")
+    if stderr is not None:
+        if tolerance is not None:
+            raise ValueError(f"tolerance: {name!r} has {tolerance!r}, which would follow from its stderr")
+        if stderr < 0:
+            raise ValueError(f"stderr: {name!r} has {stderr!r}, want 0 or more")
+        tolerance = student_quantile(repeats) * stderr
+    if tolerance < 0:
+        raise ValueError(f"tolerance: {name!r} has {tolerance!r}, want 0 or more")
+    measured, predicted, tolerance = map(_rounded, (measured, predicted, tolerance))
+    scale = min(predicted, 1 - predicted) if share else abs(predicted)
+    return dict(
+        name=name,
+        kind=kind,
+        measured=measured,
+        predicted=predicted,
+        stderr=None if stderr is None else _rounded(stderr),
+        repeats=None if repeats is None else int(repeats),
+        tolerance=tolerance,
+        reason=reason,
+        resolution=_rounded(tolerance / scale) if scale else None,
+        unit=unit,
+        holds=abs(measured - predicted) <= tolerance,
+    )
+
+
+def student_quantile(repeats):
+    """How many standard errors of the mean of `repeats` numbers are as unlikely as four of a known standard deviation."""
+    if repeats is None or repeats != int(repeats) or repeats < 2:
+        raise ValueError(f"repeats: {repeats!r}, want a whole number from 2 on")
+    return float(t.isf(norm.sf(STANDARD_ERRORS), repeats - 1))
 
 
 def mean_error(values):
-    """Mean and standard error over the first axis, whose entries are independent repeats."""
+    """Mean and standard error over the first axis, whose entries are two or more independent repeats."""
     values = np.asarray(values, dtype=float)
+    if values.ndim == 0 or len(values) < 2:
+        raise ValueError(f"values: {values.tolist()!r}, want two or more repeats")
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def check_mean(name, values, predicted, unit=""):
+def check_mean(name, values, predicted, *, kind, reason=None, share=False, unit=""):
     """`check` of the mean of independent repeats (R,) against a prediction, with the standard error that they show."""
     measured, stderr = mean_error(values)
-    return check(name, measured, predicted, stderr, unit=unit)
+    return check(name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), reason=reason, share=share, unit=unit)
 
 
-def check_share(name, values, predicted, count):
-    """`check_mean` of shares that are each of `count` cases; the error is at least the binomial one of the prediction."""
+def check_share(name, values, predicted, count, *, kind, reason=None):
+    """`check_mean` of shares (R,) that are each of `count` cases; the error is at least the binomial one of the prediction."""
+    values = np.asarray(values, dtype=float)
+    if not (count >= 1 and count == int(count)):
+        raise ValueError(f"count: {name!r} has {count!r}, want a whole number from 1 on")
+    cases = values * count
+    if not np.all((0 <= values) & (values <= 1) & (np.abs(cases - np.rint(cases)) < 1e-6)):
+        raise ValueError(f"values: {name!r} has {values.tolist()!r}, want shares of {count} cases")
+    if not 0 <= predicted <= 1:
+        raise ValueError(f"predicted: {name!r} has {predicted!r}, which is not a share")
     measured, stderr = mean_error(values)
-    binomial = math.sqrt(predicted * (1 - predicted) / (count * len(values)))
-    return check(name, measured, predicted, max(stderr, binomial))
+    stderr = max(stderr, math.sqrt(predicted * (1 - predicted) / (count * len(values))))
+    return check(
+        name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), reason=reason, share=True
+    )
 
 
-def record(id, claim, verdict, why, checks, figures=(), *, notebook):
-    """Write one claim with its verdict and checks to $ENTANGLEMENT_OUT/claims/<id>.json and return it, displayable.
+def record(id, checks, **numbers):
+    """Write one claim with its checks to $ENTANGLEMENT_OUT/claims/<id>.json and return it, displayable.
 
-    id: the notebook number and a short name, such as "01-zero-loss"; notebook: its file stem.
-    verdict: one of VERDICTS, on the paper's claim; the checks are on our predictions. figures: names of saved figures.
+    id: the notebook number and a short name, such as "01a-zero-loss", under which words/NN.md has claim, source, verdict,
+    figures and why; numbers: what it leaves open. The checks are on our predictions, the verdict is on the claim.
     """
-    if verdict not in VERDICTS:
-        raise ValueError(f"verdict: {verdict!r} is not one of {VERDICTS}")
     if not checks:
         raise ValueError(f"checks: claim {id!r} has none")
     names = [c["name"] for c in checks]
     if len(set(names)) < len(names):
         raise ValueError(f"checks: names repeat in {names!r}")
-    entry = Claim(
-        id=id, claim=claim, notebook=notebook, verdict=verdict, why=why, figures=list(figures), checks=[_recomputed(c) for c in checks]
-    )
+    said = words.fill(id, **numbers)
+    if "claim" not in said:
+        raise ValueError(f"id: {id!r} is a figure's section in {words.place(id)}")
+    said |= dict(id=id, notebook=_notebook(id), checks=checks)
+    entry = Claim({key: said[key] for key in Claim.KEYS})
     write_whole(output_dir() / "claims" / f"{id}.json", dumps([entry]))
     return entry
 
 
-def _recomputed(c):
-    """The check made again from its own rounded numbers, so that `holds` follows from what is stored."""
-    return check(c["name"], c["measured"], c["predicted"], c["stderr"], c["tolerance"], c["unit"])
+def _notebook(id):
+    """The stem of the one notebook in the working directory whose number the id has."""
+    stems = [path.stem for path in Path().glob(f"{id[:2]}_*.ipynb")]
+    if len(stems) != 1:
+        raise ValueError(f"id: {id!r} belongs to one notebook of {Path.cwd()}, found {stems}")
+    return stems[0]
 
 
 def dumps(claims):
@@ -116,9 +171,10 @@ def dumps(claims):
 
 
 def load(path):
-    """Claims of a file as a list of dicts: id, claim, notebook, verdict, why, figures, checks.
+    """Claims of a file as a list of dicts: id, claim, source, notebook, verdict, why, figures, checks.
 
-    checks: dicts of name, measured, predicted, stderr, tolerance, unit, holds; scalars only.
+    checks: dicts of name, kind, measured, predicted, stderr, repeats, tolerance, reason, resolution, unit, holds;
+    scalars, or None.
     Raises ValueError naming the file if it is not a claims file.
     """
     try:
@@ -131,16 +187,24 @@ def load(path):
 class Claim(dict):
     """A claim as a plain dict that Jupyter shows as a table of its checks."""
 
-    KEYS = ("id", "claim", "notebook", "verdict", "why", "figures", "checks")
+    KEYS = ("id", "claim", "source", "notebook", "verdict", "why", "figures", "checks")
 
     def _repr_markdown_(self):
+        head = ["check", "against", "measured", "predicted", "tolerance", "would notice", "holds"]
         rows = [
-            f"| {_cell(c['name'])} | {_text(c['measured'])} | {_text(c['predicted'])} | {_text(c['tolerance'])} | {c['unit']} | "
-            f"{'yes' if c['holds'] else '**NO**'} |"
+            [
+                _cell(c["name"]) + (f" ({c['reason']})" if c["reason"] else ""),
+                c["kind"],
+                _text(c["measured"]),
+                f"{_text(c['predicted'])} {c['unit']}".strip(),
+                _text(c["tolerance"]),
+                "" if c["resolution"] is None else f"{c['resolution']:.2%}",
+                "yes" if c["holds"] else "**NO**",
+            ]
             for c in self["checks"]
         ]
-        head = "| our prediction | measured | predicted | tolerance | unit | holds |\n| --- | --- | --- | --- | --- | --- |\n"
-        return f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}\n\n{head}" + "\n".join(rows)
+        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+        return f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}\n\n" + "\n".join(lines)
 
     def __repr__(self):
         good, total = passed(self)
@@ -168,29 +232,34 @@ def table(claims):
 
 
 def markdown(claims):
-    """The paper's sentences as a Markdown table for README: what was tested, where, the verdict and why."""
-    lines = ["| the paper says | claim as tested, and verdict | where | predictions that hold |", "| --- | --- | --- | --- |"]
-    for number, sentence in SENTENCES.items():
-        rows = [_row(claim) for claim in claims if claim["notebook"].startswith(number)] or ["not tested here yet | |"]
-        lines += [f"| {sentence if first else ''} | {row} |" for first, row in zip([True] + [False] * len(rows), rows)]
+    """A Markdown table for README: a row a notebook, the sentence that it tests, and its verdicts."""
+    lines = ["| notebook | tests | verdicts |", "| --- | --- | --- |"]
+    for number, sentence in words.sentences(root() / "notebooks" / "words").items():
+        own = [claim for claim in claims if claim["notebook"].startswith(number)]
+        verdicts = "; ".join(dict.fromkeys(claim["verdict"] for claim in own)) or "a story, no claim"
+        stem = own[0]["notebook"] if own else next((root() / "notebooks").glob(f"{number}_*")).stem
+        lines.append(f"| [{number}](notebooks/{stem}.ipynb) | {_cell(sentence)} | {verdicts} |")
     return "\n".join(lines)
 
 
 def agreement(claims):
-    """A sentence for README on all predictions: how many hold, and how far those with a standard error are from what was measured."""
+    """Sentences on all checks: how many hold, against what, how far from it, how many are coarse."""
     checks = [c for claim in claims for c in claim["checks"]]
-    own = [c for c in checks if c["stderr"]]
-    common = [c for c in own if math.isclose(c["tolerance"], STANDARD_ERRORS * c["stderr"], rel_tol=1e-4)]
-    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in common]
-    good = sum(c["holds"] for c in checks)
-    deviations = ""
+    parts = []
+    for kind, against in (("matrices", "against whole matrices"), ("law", "drawn from the law")):
+        own = [c for c in checks if c["kind"] == kind]
+        coarse = sum(c["resolution"] is not None and c["resolution"] > COARSE for c in own)
+        held = sum(c["holds"] for c in own)
+        parts.append(f"{held} of {len(own)} {against} hold ({coarse} would not notice 10 %)")
+    text = f"Of {len(checks)} checks {' and '.join(parts)}."
+    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in checks if c["stderr"]]
     if z:
         rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
-        deviations = f" Their deviations have a root mean square of {rms:.2f} standard errors (1 by chance) and a maximum of {most:.1f}."
-    return (
-        f"{good} of {len(checks)} predictions hold. {len(z)} of them are statistical.{deviations} The other {len(checks) - len(z)} are "
-        "identities, bounds or slopes whose tolerance stands beside them in the notebook."
-    )
+        text += (
+            f" {len(z)} are statistical: their deviations have a root mean square of {rms:.2f}"
+            f" standard errors (1 by chance) and a maximum of {most:.1f}."
+        )
+    return text
 
 
 def overview(claims):
@@ -201,13 +270,6 @@ def overview(claims):
         for good, total in [passed(claim)]
     ]
     return "\n".join(["| claim as tested | verdict | predictions that hold | notebook |", "| --- | --- | --- | --- |", *rows])
-
-
-def _row(claim):
-    good, total = passed(claim)
-    figures = ", ".join(f"[{name}](figures/{name}.png)" for name in claim["figures"])
-    book = f"[notebook {claim['notebook'][:2]}](notebooks/{claim['notebook']}.ipynb)"
-    return f"{_cell(claim['claim'])}: **{claim['verdict']}**. {_cell(claim['why'])} | {book}: {figures} | {good} of {total}"
 
 
 def _rounded(value):

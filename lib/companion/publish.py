@@ -10,7 +10,17 @@ import time
 
 from companion import claims
 from companion.run import execute, produced, recorded, stored, workplace
-from companion.tree import BUILD, FIGURES, Refused, find, listed_figures, move, number, status, stems
+from companion.tree import (
+    BUILD,
+    FIGURES,
+    Refused,
+    find,
+    listed_figures,
+    move,
+    number,
+    status,
+    stems,
+)
 
 
 def rules():

@@ -20,9 +20,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from entanglement.theory import check_count
 
 from companion.claims import write_whole
-from entanglement.theory import check_count
 
 RUNS = 2  # of a point alone, before it is blamed for the death of its workers
 TIMEOUT = 60  # seconds to wait for another process that writes to the same file

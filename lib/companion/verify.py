@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from companion import claims, pins
+from companion import claims
 from companion.run import workplace
 from companion.tree import ROOT, Refused, status, stems
 
@@ -181,7 +181,7 @@ def copy_tree(tree):
 
 def refreshed(tree):
     """`python -m companion.refresh` in the copy; refused if it fails."""
-    environment = os.environ | pins.environment() | {"PYTHONPATH": str(tree / "lib")}
+    environment = os.environ | {"PYTHONPATH": str(tree / "lib")}
     if subprocess.call([sys.executable, "-m", "companion.refresh"], cwd=tree, env=environment):
         raise Refused("verify: the rerun failed, for the reasons above")
 

@@ -7,12 +7,13 @@ same matrices. Ours.
 
 import numpy as np
 
-from entanglement.theory import check_count, check_theta
+from entanglement.arguments import angles as check_angles
+from entanglement.arguments import count as check_count
 
 
 def pairs_at(theta, width, trials):
     """`trials` copies of two unit inputs at an angle theta (radians, a scalar), as features (trials, 2, width)."""
-    theta = check_theta(theta)
+    theta = check_angles(theta)
     pair = np.zeros((check_count("trials", trials), 2, check_count("width", width, 2)))
     pair[:, 0, 0] = 1
     pair[:, 1, :2] = np.stack([np.cos(theta), np.sin(theta)], axis=-1)
@@ -22,7 +23,7 @@ def pairs_at(theta, width, trials):
 def tokens_at(theta, count, width, trials):
     """`trials` copies of `count` unit tokens with the angle theta (radians) between any two, as (mean, rest) for `attention`."""
     count, width = check_count("count", count, 2), check_count("width", width, count + 1)
-    square = 2 * np.sin(check_theta(theta) / 2) ** 2 * (count - 1) / count  # of the distance from the mean
+    square = 2 * np.sin(check_angles(theta) / 2) ** 2 * (count - 1) / count  # of the distance from the mean
     if square > 1:
         raise ValueError(f"theta: {theta!r} is more than {count} tokens can have between any two")
     mean, rest = np.zeros((trials, 1, width)), np.zeros((trials, count, width))

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from entanglement.lazy import check_inputs
-from entanglement.theory import check_numbers
+from entanglement.arguments import inputs, numbers
 
 LARGEST_FILE = 100 * 2**20  # bytes
 LARGEST_PICTURE = 50_000_000  # pixels
@@ -105,13 +104,13 @@ def own_input(path, shape=None):
     values = _array(path, shape) if path.suffix == ".npy" else _picture(path, shape)
     if values.size and values.min() == values.max():
         raise ValueError(f"path: {str(path)!r} is constant, {values.flat[0]:g} everywhere")
-    check_inputs(f"path: {str(path)!r}", values.reshape(1, -1))
+    inputs(f"path: {str(path)!r}", values.reshape(1, -1))
     return values
 
 
 def _array(path, shape):
     try:
-        values = check_numbers("contents", np.load(path, allow_pickle=False))
+        values = numbers("contents", np.load(path, allow_pickle=False))
     except (OSError, ValueError, EOFError, TypeError) as error:
         raise ValueError(f"path: {str(path)!r} is not an .npy file of numbers ({error})") from error
     if shape is not None and values.shape not in (tuple(shape), (int(np.prod(shape)),)):

@@ -1,82 +1,41 @@
 """LazyNetwork: an entangling network whose weights are sampled only where an input looks (NumPy).
 
-A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g ~ N(0, I). On an orthonormal basis
-that begins with u a layer is therefore [margins | fresh N(0, 1) columns], and a basis of the inputs shown so far is all
-that a layer needs: exactly the law of the dense network, at a cost that grows with k instead of n k. Ours.
+A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g ~ N(0, I). On
+an orthonormal basis that begins with u a layer is therefore [margins | fresh N(0, 1) columns], and
+a basis of the inputs shown so far is all that a layer needs: exactly the law of the dense network,
+at a cost that grows with k instead of n k. Ours.
 """
-
-import os
-from collections import deque
 
 import numpy as np
 
+from entanglement import arguments
+from entanglement.layer import margins
+from entanglement.network import DEPENDENT, Network
 from entanglement.pairs import Velocity
-from entanglement.selection import check_labels, margins
-from entanglement.theory import check_count, check_layer, check_numbers
-
-DEPENDENT = 1e-14  # an input this close to the span of earlier ones, relative to its norm, counts as inside
-
-
-class Network:
-    """What both networks share: the arguments, their checks and the answers at the last layer.
-
-    width k, depth L, pool n (None: an ordinary layer whatever the rule), rule: one of theory.RULES; seed: a whole number of 0 or more.
-    `labels` of fit are used by the rule `labelled` alone.
-    """
-
-    def __init__(self, width, depth, pool=None, rule="largest", seed=0):
-        self.width, self.pool, self.rule = check_layer(width, pool, rule)
-        self.depth = check_count("depth", depth)
-        self.seed = check_count("seed", seed, 0)
-        self.input_dim = None
-
-    def proper_velocity(self, X):
-        """(ln|w|, sign of w) of each row of X (P, d) with the training input, at the last layer; arrays (P,).
-
-        w = cot(theta_L). Right beyond float cancellation. A row on the line of the training input has ln|w| = inf.
-        """
-        return Velocity(*(part[-1] for part in self.trajectory(X)))
-
-    def _start(self, x, labels):
-        x = check_numbers("x", x)
-        if x.ndim != 1:
-            raise ValueError(f"x: shape {x.shape}; want one input, (d,)")
-        unit = _unit_rows(check_inputs("x", x[None]))[0]
-        self.labels = check_labels(labels, self.width) if self.rule == "labelled" else None
-        self.input_dim = len(unit)
-        return unit
-
-    def _inputs(self, X):
-        self._fitted("X")
-        return _unit_rows(check_inputs("X", X, self.input_dim))
-
-    def _fitted(self, name):
-        if self.input_dim is None:
-            raise ValueError(f"{name}: the network has no training input yet, call fit(x) first")
-
-    def _layer(self, layer):
-        layer = self.depth if layer is None else check_count("layer", layer)
-        if layer > self.depth:
-            raise ValueError(f"layer: {layer} is more than depth {self.depth}")
-        return layer
 
 
 class LazyNetwork(Network):
     """A network inferred from one sample, without its matrices.
 
-    Later inputs extend the sampled weights and never change an earlier answer (to rounding); weights are drawn in the
-    order in which rows bring new directions, so how inputs are batched changes nothing.
+    Later inputs extend the sampled weights and never change an earlier answer (to rounding);
+    weights are drawn in the order in which rows bring new directions, so how inputs are batched
+    changes nothing.
     """
 
     def fit(self, x, labels=None):
-        """Infer the network from one training input x (d,); labels: wanted bits (width,) for `labelled`. Returns self."""
+        """Infer the network from one training input x (d,); labels: wanted bits (width,) for
+        `labelled`. Returns self.
+        """
         unit = self._start(x, labels)
         self._refuse("depth", 1)
         self.basis = unit[:, None]  # (d, N) orthonormal, training input first
         self._streams = np.random.default_rng(self.seed).spawn(self.depth)
-        self.frames, self.triangles = [], []  # per layer Q (k, r) and T (r, N): W on the span is Q T
+        self.frames, self.triangles = (
+            [],
+            [],
+        )  # per layer Q (k, r) and T (r, N): W on the span is Q T
         for stream in self._streams:
-            a = margins(stream, self.width, self.pool, self.rule, labels=self.labels)
+            a = margins(self.layer, stream, labels=self.labels)
             norm = np.linalg.norm(a)
             self.frames.append((a / norm)[:, None])
             self.triangles.append(np.array([[norm]]))
@@ -85,9 +44,10 @@ class LazyNetwork(Network):
     def transform(self, X, layer=None):
         """Unit features (P, width) of the rows of X (P, d) after `layer` layers (default: all).
 
-        Raises ValueError for a wrong shape, NaN, inf, a zero row, or a span of inputs that memory cannot hold.
+        Raises ValueError for a wrong shape, NaN, inf, a zero row, or a span of inputs that memory
+        cannot hold.
         """
-        layer = self._layer(layer)
+        layer = self._number(layer)
         for depth, D, P in self._walk(self._place(X)):
             if depth == layer:
                 with np.errstate(divide="ignore"):
@@ -96,38 +56,55 @@ class LazyNetwork(Network):
                 return (self.frames[layer - 1] @ (unit / np.linalg.norm(unit, axis=0))).T
 
     def trajectory(self, X):
-        """Proper velocities of the rows of X (P, d) at the input and after every layer: a Velocity of shape (depth + 1, P)."""
+        """Proper velocities of the rows of X (P, d) at the input and after every layer: a Velocity
+        of shape (depth + 1, P).
+        """
         steps = [_velocity(D, P) for _, D, P in self._walk(self._place(X))]
         return Velocity(*(np.array(part) for part in zip(*steps, strict=True)))
 
     def proper_velocity(self, X):
-        ((_, D, P),) = deque(self._walk(self._place(X)), maxlen=1)
+        """(ln|w|, sign of w) of each row of X (P, d) with the training input, at the last layer;
+        arrays (P,).
+
+        w = cot(theta_L). Right beyond float cancellation. A row on the line of the training input
+        has ln|w| = inf.
+        """
+        for _, D, P in self._walk(self._place(X)):
+            pass  # only the last layer's coordinates are read
         return _velocity(D, P)
 
-    proper_velocity.__doc__ = Network.proper_velocity.__doc__
-
     def log_volume(self, X):
-        """ln of the volume that the unit features of the rows of X (m, d) span: at the input and after every layer, (depth + 1,).
+        """ln of the volume that the unit features of the rows of X (m, d) span: at the input and
+        after every layer, (depth + 1,).
 
-        m = 2: ln sin of the angle of any two inputs; m = 3: the triple product, twice the area of a small spherical triangle.
-        Right at any depth. -inf where m is more than the dimension, and for rows that at the input are dependent to 1e-14.
-        Source: the parallelepiped of a frame that is made orthonormal again after every layer (Benettin et al. 1980).
+        m = 2: ln sin of the angle of any two inputs; m = 3: the triple product, twice the area of a
+        small spherical triangle. Right at any depth. -inf where m is more than the dimension, and
+        for rows that at the input are dependent to 1e-14. Source: the parallelepiped of a frame
+        that is made orthonormal again after every layer (Benettin et al. 1980).
         """
         C = self._place(X)
-        C = np.where(np.abs(C) > DEPENDENT, C, 0)  # rounding would grow into other directions where M < 1
-        C = C[:, np.argsort(np.linalg.norm(C[1:], axis=0))]  # the training input first, if it is there: its span must stay exact
+        C = np.where(
+            np.abs(C) > DEPENDENT, C, 0
+        )  # rounding would grow into other directions where M < 1
+        C = C[
+            :, np.argsort(np.linalg.norm(C[1:], axis=0))
+        ]  # the training input first, if it is there: its span must stay exact
         frame, R = np.linalg.qr(C)
         edges = np.abs(np.diag(R)) if C.shape[1] <= len(R) else np.zeros(1)
         log_raw, volumes = (np.log(edges).sum() if edges.min() > DEPENDENT else -np.inf), []
         for layer, D, P in self._walk(C):
             if layer and log_raw > -np.inf:
                 frame, R = np.linalg.qr(self.triangles[layer - 1] @ frame)
-                log_raw = log_raw + np.log(np.abs(np.diag(R))).sum() if C.shape[1] <= len(R) else -np.inf
+                log_raw = (
+                    log_raw + np.log(np.abs(np.diag(R))).sum() if C.shape[1] <= len(R) else -np.inf
+                )
             volumes.append(log_raw - _log_norms(D, P).sum())
         return np.array(volumes)
 
     def pull_back(self):
-        """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit feature; samples all d directions."""
+        """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit
+        feature; samples all d directions.
+        """
         self._fitted("net")
         self._place(self._inputs(np.eye(self.input_dim)))
         v = np.ones(1)  # u_L is the first column of the last frame
@@ -137,22 +114,27 @@ class LazyNetwork(Network):
         return self.basis @ v
 
     def _walk(self, C):
-        """(layer, D, P) with coordinates e^D P of inputs C (N, P) on each layer's frame; P stays within range at any depth."""
+        """(layer, D, P) with coordinates e^D P of inputs C (N, P) on each layer's frame; P stays
+        within range at any depth.
+        """
         D, P = np.zeros(len(C)), C
         yield 0, D, P
         for layer, T in enumerate(self.triangles, 1):
             diagonal, rows = np.diag(T), len(T)
             P = (T / diagonal[:, None] * np.exp(np.triu(D - D[:rows, None]))) @ P
             D = D[:rows] + np.log(diagonal)
-            if rows > 1 and D[1] > D[0]:  # M < 1 slows the training feature down: rescale its row, lest the others overflow it
+            if rows > 1 and D[1] > D[0]:  # M < 1: rescale its row, lest the others overflow it
                 P[0] *= np.exp(D[0] - D[1])
                 D[0] = D[1]
             yield layer, D, P
 
     def _place(self, X):
-        """Coordinates (N, P) of the rows of X on the input basis, which grows by the directions that are new."""
+        """Coordinates (N, P) of the rows of X on the input basis, which grows by the directions
+        that are new.
+        """
         X = self._inputs(X)
-        refuse_too_large("X", f"{len(X)} inputs of dimension {self.input_dim}", 8 * self.input_dim * min(self.input_dim, len(X)))
+        size = 8 * self.input_dim * min(self.input_dim, len(X))
+        arguments.memory("X", f"{len(X)} inputs of dimension {self.input_dim}", size)
         basis = np.empty((self.input_dim, min(self.input_dim, self.basis.shape[1] + len(X))))
         known = self.basis.shape[1]
         basis[:, :known] = self.basis
@@ -181,7 +163,8 @@ class LazyNetwork(Network):
 
     def _refuse(self, name, total):
         size = 8 * total * (self.input_dim + self.depth * (self.width + min(total, self.width)))
-        refuse_too_large(name, f"{total} directions through {self.depth} layers of width {self.width}", size)
+        what = f"{total} directions through {self.depth} layers of width {self.width}"
+        arguments.memory(name, what, size)
 
 
 def _append(Q, T, stream, total):
@@ -200,7 +183,9 @@ def _append(Q, T, stream, total):
 
 
 def _split(Q, x):
-    """Coordinates of x on the orthonormal columns of Q, and what is left of x, by Gram-Schmidt twice."""
+    """Coordinates of x on the orthonormal columns of Q, and what is left of x, by Gram-Schmidt
+    twice.
+    """
     first = Q.T @ x
     rest = x - Q @ first
     second = Q.T @ rest
@@ -218,30 +203,3 @@ def _log_norms(D, P):
     top = D.max(initial=-np.inf)
     with np.errstate(divide="ignore"):
         return top + np.log(np.linalg.norm(P * np.exp(D - top)[:, None], axis=0))
-
-
-def check_inputs(name, X, input_dim=None):
-    """X as a float array (P, d); ValueError naming it for a wrong shape, NaN, inf or a zero row."""
-    X = check_numbers(name, X)
-    if X.ndim != 2 or not X.size:
-        raise ValueError(f"{name}: shape {X.shape}; want inputs as rows, (P, d)")
-    if input_dim is not None and X.shape[1] != input_dim:
-        raise ValueError(f"{name}: shape {X.shape}; want {input_dim} columns, as the training input has")
-    if not np.isfinite(X).all():
-        raise ValueError(f"{name}: holds {X[~np.isfinite(X)][0]}, want finite numbers")
-    if not np.abs(X).max(axis=1).all():
-        raise ValueError(f"{name}: row {int(np.argmin(np.abs(X).max(axis=1)))} is 0, which has no direction")
-    return X
-
-
-def _unit_rows(X):
-    """Rows of X on the unit sphere, from any finite scale."""
-    X = X / np.abs(X).max(axis=1, keepdims=True)
-    return X / np.linalg.norm(X, axis=1, keepdims=True)
-
-
-def refuse_too_large(name, what, size):
-    """ValueError if `size` bytes are more than this machine's memory."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 * 2**30
-    if size > memory:
-        raise ValueError(f"{name}: {what} would take {size / 2**30:.1f} GiB, more than the {memory / 2**30:.1f} GiB of memory here")

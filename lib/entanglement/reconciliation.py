@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entanglement.lazy import check_inputs
-from entanglement.selection import margins
-from entanglement.theory import check_count, check_layer, check_numbers
+from entanglement.arguments import count, inputs, one_input, signs
+from entanglement.layer import margins, require
 
 # --- the authors' scheme -----------------------------------------------------------------------------------------------
 
@@ -23,7 +22,7 @@ def pad(net, X, layer=None):
 
 def mask(message, pad):
     """The message times the pad, both of -1 and +1 and of one last axis; masking twice gives the message back."""
-    message, pad = check_signs("message", message), check_signs("pad", pad)
+    message, pad = signs("message", message), signs("pad", pad)
     if message.shape[-1:] != pad.shape[-1:]:
         raise ValueError(f"pad: shape {pad.shape} does not fit the message's {message.shape}")
     return message * pad
@@ -31,7 +30,7 @@ def mask(message, pad):
 
 def bit_error(decoded, message):
     """Share of differing bits along the last axis of two arrays of -1 and +1 that broadcast: 0 recovered, 1 inverted, 1/2 nothing."""
-    return np.mean(check_signs("decoded", decoded) != check_signs("message", message), axis=-1)
+    return np.mean(signs("decoded", decoded) != signs("message", message), axis=-1)
 
 
 def folded(error):
@@ -39,37 +38,28 @@ def folded(error):
     return np.minimum(error, 1 - np.asarray(error))
 
 
-def check_signs(name, values):
-    """`values` as a float array; ValueError naming it unless all are -1 or +1."""
-    values = check_numbers(name, values)
-    if values.ndim == 0 or not (np.abs(values) == 1).all():
-        raise ValueError(f"{name}: want an array of -1 and +1")
-    return values
-
-
-def pixel_errors(rng, velocity, width, pool):
+def pixel_errors(layer, velocity, rng):
     """Share of wrong pixels of one decoder in each of P networks, from the proper velocity (P,) at the last layer's input; exact.
 
     velocity: a Velocity of shape (P,), as pairs.simulate returns for keep=[depth - 1] less its last axis. Rule `largest`.
     """
     w = velocity.sign * np.exp(np.minimum(velocity.log_abs, 700))
-    return np.array([np.mean((a := margins(rng, width, pool, "largest")) * (a * wi + rng.standard_normal(width)) < 0) for wi in w])
+    return np.array([np.mean((a := margins(layer, rng)) * (a * wi + rng.standard_normal(layer.width)) < 0) for wi in w])
 
 
 # --- what is public ----------------------------------------------------------------------------------------------------
 
 
-def public_rows(rng, x, width, depth, pool):
+def public_rows(layer, x, depth, rng):
     """The matrices W_1 .. W_L (list of (width, .)) of a network inferred from x (d,), rule `largest`; the pool is never drawn.
 
     A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g: exact in law.
     """
-    width, pool, _ = check_layer(width, pool, "largest")
-    unit, weights = check_inputs("x", np.asarray(x)[None])[0], []
-    for _ in range(check_count("depth", depth)):
+    unit, weights, width = one_input("x", x), [], require(layer).width
+    for _ in range(count("depth", depth)):
         unit = unit / np.linalg.norm(unit)
         G = rng.standard_normal((width, len(unit)))
-        weights.append(G + np.outer(margins(rng, width, pool, "largest") - G @ unit, unit))
+        weights.append(G + np.outer(margins(layer, rng) - G @ unit, unit))
         unit = weights[-1] @ unit
     return weights
 
@@ -80,7 +70,7 @@ def guessed_key(rng, weights, rounds):
     weights: [W_1, .., W_L], arrays; rounds: of the iteration, each through all layers and back; rng: of the first guess.
     """
     v = rng.standard_normal(weights[0].shape[1])
-    for _ in range(check_count("rounds", rounds)):
+    for _ in range(count("rounds", rounds)):
         for W in [*weights, *(W.T for W in reversed(weights))]:
             v = W @ v
             v = v / np.linalg.norm(v)
@@ -103,7 +93,7 @@ class Helper(NamedTuple):
 
 def bch(length, corrects):
     """The binary BCH code of `length` 2^m - 1 that corrects any `corrects` errors: a galois.BCH, with .n, .k bits of key, and .t."""
-    length, corrects = check_count("length", length, 3), check_count("corrects", corrects)
+    length, corrects = count("length", length, 3), count("corrects", corrects)
     if length & (length + 1):
         raise ValueError(f"length: {length} is not 2^m - 1")
     if 2 * corrects >= length:
@@ -116,7 +106,7 @@ def bch(length, corrects):
 
 def enrol(rng, x, code):
     """(key bits, Helper) of a key x (d,): the signs of its code.n largest coordinates, and what is published about them."""
-    x = check_inputs("x", np.asarray(x)[None])[0]
+    x = one_input("x", x)
     if len(x) < code.n:
         raise ValueError(f"x: {len(x)} coordinates, fewer than the code's {code.n} bits")
     kept = np.sort(np.argpartition(-np.abs(x), code.n - 1)[: code.n])
@@ -130,7 +120,7 @@ def recover(X, helper, code):
 
     helper, code: as enrol returned and took them. ValueError for copies shorter than the key.
     """
-    X = check_inputs("X", X)
+    X = inputs("X", X)
     if X.shape[1] <= helper.kept.max():
         raise ValueError(f"X: {X.shape[1]} columns, but the helper names column {helper.kept.max()}")
     noisy = X[:, helper.kept] > 0

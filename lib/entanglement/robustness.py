@@ -8,8 +8,8 @@ from copy import copy
 
 import numpy as np
 
-from entanglement.lazy import LazyNetwork, check_inputs
-from entanglement.theory import check_count, check_numbers, check_range
+from entanglement.arguments import count, inputs, numbers
+from entanglement.lazy import LazyNetwork
 
 
 def direction(net):
@@ -26,10 +26,10 @@ def certificate(net, X):
     In the units of X. Nothing shorter flips a side, whatever the attack; a step of this length along -sign<r, x'> r reaches the border.
     """
     r = direction(net)
-    return np.abs(check_inputs("X", X, net.input_dim) @ r)
+    return np.abs(inputs("X", X, net.input_dim) @ r)
 
 
-def directions(net):
+def directions_by_layer(net):
     """The directions r_1 .. r_L after each layer of a fitted network, unit rows (depth, d); the last one is `direction`."""
     r = np.array([H.T @ u for H, u in _products(net)])
     return r / np.linalg.norm(r, axis=1, keepdims=True)
@@ -71,10 +71,10 @@ def graft(net, shared, other):
     that its rows were selected for the feature that `net` hands over: exactly the law of inferring it there. Ours.
     """
     _check_dense("net", net), _check_dense("other", other)
-    shapes = [(member.width, member.depth, member.pool, member.rule, member.input_dim) for member in (net, other)]
+    shapes = [(member.layer, member.depth, member.input_dim) for member in (net, other)]
     if shapes[0] != shapes[1] or not np.allclose(net.training_input, other.training_input):
         raise ValueError(f"other: shape {shapes[1]}, or another training input than net of shape {shapes[0]}")
-    if check_count("shared", shared, 0) > net.depth:
+    if count("shared", shared, 0) > net.depth:
         raise ValueError(f"shared: {shared} is more than depth {net.depth}")
     grafted = copy(other)
     grafted.weights = net.weights[:shared] + other.weights[shared:]
@@ -117,8 +117,8 @@ def side_gradient(net, X, unit=True):
 
 def climb(gradient, X, rate, steps):
     """Plain gradient ascent, `steps` steps of rate times the gradient, from the rows of X (P, d): no budget, no unit steps."""
-    moved = check_inputs("X", X).copy()
-    for _ in range(check_count("steps", steps)):
+    moved = inputs("X", X).copy()
+    for _ in range(count("steps", steps)):
         moved = moved + rate * gradient(moved)
     return moved
 
@@ -129,16 +129,16 @@ def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
     gradient: function from inputs (P, d) to the gradient (P, d) of each row's loss. radius: scalar or (P,). norm: 2 or np.inf.
     limits: (least, greatest) value of a pixel, which X keeps. Steps of 2.5 radius / steps; the projection is outside the loss.
     """
-    X = check_inputs("X", X)
+    X = inputs("X", X)
     if norm not in (2, np.inf):
         raise ValueError(f"norm: {norm!r} is not 2 or inf")
     radius = np.broadcast_to(np.asarray(radius, dtype=float), len(X))[:, None]
     if not (radius >= 0).all():
         raise ValueError(f"radius: {radius.min()!r} is less than 0 or not a number")
     if limits is not None:
-        check_range("X", X, *limits)
+        numbers("X", X, *limits)
     moved = X.copy()
-    for _ in range(check_count("steps", steps)):
+    for _ in range(count("steps", steps)):
         moved = moved + 2.5 * radius / steps * _steepest(gradient(moved), norm)
         moved = X + _inside(moved - X, radius, norm)
         if limits is not None:
@@ -166,7 +166,7 @@ def least_score(X, score, radius, limits):
 
     X: rows (P, d) within limits; score: (d,) or one a row; limits: (least, greatest) value of a pixel. Each pixel goes as far as it may.
     """
-    X, score = check_inputs("X", X), np.asarray(score, dtype=float)
+    X, score = inputs("X", X), np.asarray(score, dtype=float)
     room = np.where(score > 0, X - limits[0], limits[1] - X)
     return np.sum(X * score - np.abs(score) * np.minimum(radius, room), axis=1)
 
@@ -192,24 +192,24 @@ def velocity_and_gradient(p, G, X):
     return w, p[..., None, :] / np.sqrt(square)[..., None] - (w / square)[..., None] * turned
 
 
-def decidability(genuine, impostor):
+def pooled_decidability(genuine, impostor):
     """d' = |difference of the means| / sqrt(mean of the variances) of two sets of scores, and its standard error.
 
     genuine, impostor: (R, P), P scores from each of R independent networks, pooled; the error is a jackknife over R.
     Source: Daugman 2000; Efron 1982.
     """
-    scores = [check_numbers(name, values) for name, values in (("genuine", genuine), ("impostor", impostor))]
+    scores = [numbers(name, values) for name, values in (("genuine", genuine), ("impostor", impostor))]
     if scores[0].ndim != 2 or scores[0].shape != scores[1].shape or len(scores[0]) < 2:
         raise ValueError(f"genuine, impostor: shapes {scores[0].shape} and {scores[1].shape}; want one shape (R, P) with R > 1")
     moments = np.array([[np.mean(s**p, axis=1) for p in (1, 2)] for s in scores])  # (set, power, network)
-    count = moments.shape[2]
-    without = (moments.sum(axis=2, keepdims=True) - moments) / (count - 1)
+    networks = moments.shape[2]
+    without = (moments.sum(axis=2, keepdims=True) - moments) / (networks - 1)
 
     def ratio(moments):
         mean, square = moments[:, 0], moments[:, 1]
         return np.abs(mean[0] - mean[1]) / np.sqrt(np.mean(square - mean**2, axis=0))
 
-    return float(ratio(moments.mean(axis=2))), float(np.sqrt((count - 1) * np.var(ratio(without))))
+    return float(ratio(moments.mean(axis=2))), float(np.sqrt((networks - 1) * np.var(ratio(without))))
 
 
 def _check_dense(name, net):

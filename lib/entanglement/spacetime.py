@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entanglement.theory import check_count, check_layer
+from entanglement import whole
+from entanglement.arguments import count, numbers
+from entanglement.layer import require
 
 
 class Event(NamedTuple):
@@ -61,27 +63,19 @@ def lorentz(Q):
     return np.array([(a + c) / 2, (a - c) / 2, b])
 
 
-def raw_features(rng, inputs, width, pool, depth, rule="largest"):
+def raw_features(layer, inputs, depth, rng):
     """Features without normalisation of inputs (networks, P, d) in a network each: (networks, depth + 1, P, width); d = width.
 
     The first of the P inputs is the training input. Pools are drawn whole and the kept rows stand in descending order of the
     margin, as in the authors' scripts; for small widths. rule: `largest`, `signed`, or `none` with pool None.
     """
-    width, pool, rule = check_layer(width, pool, rule)
-    if rule == "labelled":
-        raise ValueError("rule: 'labelled' needs labels, use a DenseNetwork")
-    feature = np.asarray(inputs, dtype=float)
-    if feature.ndim != 3 or feature.shape[2] != width:
-        raise ValueError(f"inputs: shape {feature.shape}; want (networks, P, {width})")
-    path = [feature]
-    for _ in range(check_count("depth", depth, 0)):
-        rows = rng.standard_normal((len(feature), pool, width))
-        margins = np.einsum("snk,sk->sn", rows, feature[:, 0])
-        score = margins if rule == "signed" else np.abs(margins)
-        kept = np.argsort(-score, axis=1)[:, :width]
-        W = np.take_along_axis(rows, kept[:, :, None], axis=1)
-        feature = feature @ W.transpose(0, 2, 1)
-        path.append(feature)
+    X = numbers("inputs", inputs)
+    if X.ndim != 3 or X.shape[2] != require(layer).width:
+        raise ValueError(f"inputs: shape {X.shape}; want (networks, P, {layer.width})")
+    path = [X]
+    if count("depth", depth, 0):
+        for W in whole.infer(layer, X[:, 0], depth, rng):
+            path.append(path[-1] @ W.transpose(0, 2, 1))
     return np.stack(path, axis=1)
 
 

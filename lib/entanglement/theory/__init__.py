@@ -1,20 +1,11 @@
 """Every closed form of the notebooks, one file a subject; no random numbers, no torch.
 
-Symbols: k width, n pool, d input dimension, L depth, M second moment of a kept margin, theta the angle of a pair,
-w = cot(theta) its proper velocity, A = norm of a layer's margins, B ~ chi_{k-1}, z ~ N(0, 1).
-Angles are radians, rates nats per layer. "Ours" marks a derivation of this companion; the layer itself is the authors' (arXiv 2309.15669).
+Symbols: k width, n pool, d input dimension, L depth, M second moment of a kept margin, theta the
+angle of a pair, w = cot(theta) its proper velocity, A = norm of a layer's margins, B ~ chi_{k-1}, z
+~ N(0, 1). Angles are radians, rates nats a layer. "Ours" marks a derivation of this companion; the
+layer itself is the authors' (arXiv 2309.15669).
 """
 
-from .arguments import (
-    RULES,
-    WIDE,
-    check_count,
-    check_layer,
-    check_numbers,
-    check_range,
-    check_selected,
-    check_theta,
-)
 from .bell import (
     chsh,
     direction_cdf,
@@ -41,6 +32,15 @@ from .beyond import (
     trained_gain,
     trained_rank,
 )
+from .direction import (
+    direction_cosine,
+    direction_tangent,
+    layer_excess,
+    side_change_probability,
+    tangent_levels,
+    tangents,
+    training_cosine,
+)
 from .geometry import (
     gaussian_curvature,
     klein_chord,
@@ -59,8 +59,6 @@ from .law import (
     mean_log_velocity_from,
     mean_square_velocity,
     noise_scale,
-    side_change_probability,
-    training_cosine,
     velocity_scale,
     wide_angle,
 )
@@ -76,6 +74,8 @@ from .loss import (
     shares_within,
 )
 from .margins import (
+    WIDE,
+    excess,
     excess_slope,
     exponents_in_force,
     finite_second_moment,
@@ -84,9 +84,11 @@ from .margins import (
     log_growth_variance,
     log_norm_quantile,
     lyapunov_exponents,
+    mean_log_chi,
     mean_log_norm,
     rapidity_gain,
     second_moment,
+    shares,
 )
 from .reconciliation import (
     angle_of_unseen,
@@ -103,8 +105,6 @@ from .robustness import (
     climb_success,
     climb_time,
     decidability,
-    direction_cosine,
-    direction_tangent,
     leading_cosine,
     mean_square_tangent,
     prefix_log_sine,

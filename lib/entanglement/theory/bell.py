@@ -5,8 +5,8 @@ from scipy import special
 from scipy.interpolate import CubicSpline
 from scipy.linalg import eigh_tridiagonal
 
-from .arguments import check_angles, check_excess, check_range
-from .quadrature import legendre
+from entanglement.arguments import angles, number, numbers
+from entanglement.quadrature import legendre
 
 
 def spin_correlation(theta):
@@ -16,7 +16,7 @@ def spin_correlation(theta):
     decides the sides is isotropic in the plane of the inputs: a random plane, or one orthogonal to the training input.
     Source: the arcsine law of Sheppard 1899 (Grothendieck's identity).
     """
-    return 1 - 2 * np.abs(np.remainder(check_angles("theta", theta) + np.pi, 2 * np.pi) - np.pi) / np.pi
+    return 1 - 2 * np.abs(np.remainder(numbers("theta", theta) + np.pi, 2 * np.pi) - np.pi) / np.pi
 
 
 def chsh(correlation, a, a_prime, b, b_prime):
@@ -34,8 +34,8 @@ def direction_cdf(turn, excess):
     The density is proportional to |cos turn|^c. Source: the tangent S of the turn obeys S = (z + B S')/A, solved by N(0, 1)/chi_{1+c}
     exactly, at every width, if A ~ chi_{k+c} (beta-gamma algebra); and so for wide layers at any c (Dufresne 1990). Ours.
     """
-    turn = check_angles("turn", turn)
-    excess = check_excess(excess)
+    turn = numbers("turn", turn)
+    excess = number("excess", excess, -1, open=True)
     whole = np.round(turn / np.pi)
     rest = turn - np.pi * whole
     return whole + 0.5 + np.sign(rest) * special.betainc(0.5, (1 + excess) / 2, np.sin(rest) ** 2) / 2
@@ -47,8 +47,8 @@ def training_correlation(theta, excess):
     theta: any real numbers, radians, any shape. excess: c = k (M - 1), above -1. c = 0: 1 - 2 theta/pi; c = 1: cos theta;
     large c: 2 Phi(sqrt(c) cot theta) - 1, of correlated_probability. I is the regularised incomplete beta function. Ours.
     """
-    cosine = np.cos(check_angles("theta", theta))
-    return np.sign(cosine) * special.betainc(0.5, (1 + check_excess(excess)) / 2, cosine**2)
+    cosine = np.cos(numbers("theta", theta))
+    return np.sign(cosine) * special.betainc(0.5, (1 + number("excess", excess, -1, open=True)) / 2, cosine**2)
 
 
 def setting_distance(turn, excess):
@@ -57,8 +57,8 @@ def setting_distance(turn, excess):
     turn: any real numbers, radians, any shape; excess: c = k (M - 1) >= 0. For turn in [0, pi] and E of training_correlation it is
     E(turn/2) + E((pi - turn)/2) - 1. |S| <= 2 (1 + distance) whatever the settings of the other party. Ours.
     """
-    check_range("excess", excess, 0)
-    half = np.remainder(check_angles("turn", turn), np.pi) / 2
+    number("excess", excess, 0)
+    half = np.remainder(numbers("turn", turn), np.pi) / 2
     return training_correlation(half, excess) + training_correlation(np.pi / 2 - half, excess) - 1
 
 
@@ -68,7 +68,7 @@ def mean_cosine(theta, time):
     theta: (P,) in [0, pi], radians; time: (T,) of 0 and more. Returns (T, P): from cos theta to 1 - 2 theta/pi. The angle is a
     martingale, d theta = sin(theta) dW, so the mean obeys df/dt = sin^2(theta)/2 d^2f/d theta^2; on a grid of 400, error below 1e-4. Ours.
     """
-    theta, time = check_range("theta", theta, 0, np.pi), check_range("time", time, 0)
+    theta, time = np.atleast_1d(angles(theta, closed=True)), np.atleast_1d(numbers("time", time, 0))
     grid = np.linspace(0, np.pi, 401)
     rate = (np.sin(grid[1:-1]) / (grid[1] - grid[0])) ** 2 / 2
     value, vector = eigh_tridiagonal(-2 * rate, np.sqrt(rate[1:] * rate[:-1]))

@@ -7,23 +7,25 @@ from scipy import special
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-from .arguments import check_count, check_layer, check_theta
+from entanglement.arguments import angles, count, number, numbers
+from entanglement.layer import remembered, require
+from entanglement.quadrature import hermite, legendre, normal_trapezoid
+
 from .margins import mean_log_chi, rapidity_gain
-from .quadrature import hermite, legendre, normal_trapezoid
 
 ENTANGLED = 10.0  # median |w| from which pairs count as entangled
 
 
 def relu_angle(theta, depth):
     """Angle of a pair after `depth` wide ReLU layers of He scale, radians. Source: arc-cosine kernel (Cho and Saul 2009)."""
-    theta = check_theta(theta)
-    for _ in range(check_count("depth", depth, 0)):
+    theta = angles(theta)
+    for _ in range(count("depth", depth, 0)):
         # cos theta' = (sin theta + (pi - theta) cos theta)/pi in half angles: no cancellation at small theta
         theta = 2 * np.arcsin(np.sqrt(np.sin(theta / 2) ** 2 - theta**2 * special.spherical_jn(1, theta) / (2 * np.pi)))
     return theta
 
 
-def relu_typical_angle(theta, depth, width):
+def relu_typical_angle(width, theta, depth):
     """Typical angle, exp E ln(theta) in radians, after 0..depth ReLU layers of He scale and finite width: (depth + 1,).
 
     ln(theta) is carried as a normal variable through the wide map; a layer takes relu_step's mean from it and adds its variance. Exact for
@@ -31,9 +33,9 @@ def relu_typical_angle(theta, depth, width):
     """
     loss, spread = relu_step(width)
     node, weight = hermite(15)
-    mean, variance = np.log(float(check_theta(theta))), 0.0
+    mean, variance = np.log(float(angles(theta))), 0.0
     path = [mean]
-    for _ in range(check_count("depth", depth, 0)):
+    for _ in range(count("depth", depth, 0)):
         mapped = np.log(relu_angle(np.minimum(np.exp(mean + np.sqrt(variance) * node), 3.14), 1))
         mean = float(weight @ mapped)
         variance = float(weight @ (mapped - mean) ** 2) + spread
@@ -48,7 +50,7 @@ def relu_step(width):
 
     Near inputs share their active units, m ~ Bin(width, 1/2) of them, and a layer is an ordinary linear one of width m. Ours.
     """
-    width = check_count("width", width, 8)
+    width = count("width", width, 8)
     reach = 6 * int(np.ceil(np.sqrt(width)))  # 12 standard deviations
     active = np.arange(max(2, width // 2 - reach), min(width, width // 2 + reach) + 1)
     share = binom.pmf(active, width, 0.5)
@@ -84,8 +86,8 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
     q, _ = tanh_fixed_point(weight_scale, bias_scale)
     inside = 1 - bias_scale**2 / q  # share of the variance that the weights bring
     z, weight = normal_trapezoid(121)
-    path = [float(check_theta(theta))]
-    for _ in range(check_count("depth", depth, 0)):
+    path = [float(angles(theta))]
+    for _ in range(count("depth", depth, 0)):
         half = np.sqrt(inside) * np.sin(path[-1] / 2)
         near, apart = np.sqrt(q * (1 - half**2)) * z[:, None], np.sqrt(q) * half * z
         square = weight @ (np.tanh(near + apart) - np.tanh(near - apart)) ** 2 @ weight
@@ -99,36 +101,36 @@ def batch_norm_angle(theta, depth):
     Artanh(cos theta), the rapidity, is halved by every layer, whatever the lengths ratio was before: they end orthogonal. Ours: the unit
     rows of a layer are normal vectors on the circle, E[a x^2 / (a x^2 + b y^2)] = sqrt(a) / (sqrt(a) + sqrt(b)).
     """
-    rapidity = np.arctanh(np.cos(check_theta(theta))) * 0.5 ** np.asarray(depth, dtype=float)
+    rapidity = np.arctanh(np.cos(angles(theta))) * 0.5 ** np.asarray(depth, dtype=float)
     return np.arccos(np.tanh(rapidity))
 
 
-def batch_norm_spread(count, width):
-    """Variance over mean squared of the Gram eigenvalues of a batch of `count` inputs, at rest in a batch-normalised linear network.
+def batch_norm_spread(width, inputs):
+    """Variance over mean squared of the Gram eigenvalues of a batch of `inputs` inputs, at rest in a batch-normalised linear network.
 
-    A layer multiplies deviations by count/(count+2) and draws `width` new rows, which adds (count-1)/width. About count^2 / (4 width);
-    holds where that is small. The batch's participation rank is count / (1 + spread). Ours.
+    A layer multiplies deviations by inputs/(inputs+2) and draws `width` new rows, which adds (inputs-1)/width. About inputs^2 / (4 width);
+    holds where that is small. The batch's participation rank is inputs / (1 + spread). Ours.
     """
-    count, width = check_count("count", count, 2), check_count("width", width)
-    return (count - 1) / width / (1 - (1 - 1 / width) * (count / (count + 2)) ** 2)
+    inputs, width = count("inputs", inputs, 2), count("width", width)
+    return (inputs - 1) / width / (1 - (1 - 1 / width) * (inputs / (inputs + 2)) ** 2)
 
 
-def attention_angle(theta, depth, sharpness, count=2, skip=False):
-    """Angle (radians) of `count` equiangular unit tokens after 0..depth wide self-attention layers with tied keys, (depth + 1,).
+def attention_angle(theta, depth, sharpness, tokens=2, skip=False):
+    """Angle (radians) of `tokens` equiangular unit tokens after 0..depth wide self-attention layers with tied keys, (depth + 1,).
 
-    The distance s of the tokens from their mean becomes s f, f = (e^a - 1)/(e^a + count - 1), a = sharpness s^2 count/(count-1): cubic
+    The distance s of the tokens from their mean becomes s f, f = (e^a - 1)/(e^a + tokens - 1), a = sharpness s^2 tokens/(tokens-1): cubic
     for small s, so that the number of digits lost triples. `skip`: s^2 (1 + f^2), and the squared mean doubles. Ours; that the
     exponent is at most 3 is Dong, Cordonnier and Loukas 2021.
     """
-    count = check_count("count", count, 2)
-    spread = count / (count - 1)
-    square = 2 * np.sin(float(check_theta(theta)) / 2) ** 2 / spread
+    tokens = count("tokens", tokens, 2)
+    spread = tokens / (tokens - 1)
+    square = 2 * np.sin(float(angles(theta)) / 2) ** 2 / spread
     if square > 1:
-        raise ValueError(f"theta: {theta!r} is more than {count} tokens can have between any two")
+        raise ValueError(f"theta: {theta!r} is more than {tokens} tokens can have between any two")
     mean, path = 1 - square, [float(theta)]
-    for _ in range(check_count("depth", depth, 0)):
+    for _ in range(count("depth", depth, 0)):
         a = min(sharpness * square * spread, 700.0)
-        factor = (np.expm1(a) / (np.exp(a) + count - 1)) ** 2
+        factor = (np.expm1(a) / (np.exp(a) + tokens - 1)) ** 2
         square, mean = (square * (1 + factor), 2 * mean) if skip else (square * factor, mean)
         path.append(2 * float(np.arcsin(np.sqrt(square * spread / (mean + square) / 2))))
     return np.array(path)
@@ -140,7 +142,7 @@ def mode_time(strength, depth, size, target):
     strength: any shape, from size^N to below target; depth N; size: of every singular value of every layer at the start (balanced and
     aligned with the target). ds/dt = N s^(2 - 2/N) (target - s). Source: Saxe et al. 2014, Arora et al. 2018.
     """
-    strength, depth = np.asarray(strength, dtype=float), check_count("depth", depth)
+    strength, depth = np.asarray(strength, dtype=float), count("depth", depth)
     start = size**depth
     if not (start > 0 and (strength >= start).all() and (strength < target).all()):
         raise ValueError(f"strength: {strength!r} is not between size^N = {start:.6g} and target {target!r}")
@@ -193,17 +195,16 @@ def entangling_time():
     return brentq(lambda time: diffused_rapidity_cdf(rapidity, time) - 0.5, rapidity / 20, 4 * rapidity)
 
 
-@lru_cache(maxsize=4096)
-def depth_to_entangle(width, pool=None, rule="largest"):
+@remembered
+def depth_to_entangle(layer):
     """Depth L, a float, at which the median of |w_L| reaches ENTANGLED for independent Gaussian inputs in d = k dimensions.
 
     Half of the pairs are then within 0.1 radian of correlated or anti-correlated. With selection w is normal with the
     variance of velocity_scale; an ordinary layer (n = k) needs entangling_time / (2 rapidity_gain), about 5 k. Within 2 % for
     width >= 32, 10 % from width 4, 30 % at 2. inf where layers do not entangle (M < 1). Ours.
     """
-    width, pool, rule = check_layer(width, pool, rule)
-    gain = rapidity_gain(width, pool, rule)
-    if pool == width:
+    width, gain = require(layer).width, rapidity_gain(layer)
+    if not layer.selects:
         return entangling_time() / (2 * gain)
     if gain <= 0:
         return np.inf

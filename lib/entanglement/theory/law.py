@@ -4,183 +4,169 @@ import numpy as np
 from scipy import special
 from scipy.stats import chi, norm
 
-from .arguments import check_count, check_layer, check_range, check_theta
-from .margins import finite_second_moment
-from .quadrature import legendre
+from entanglement.arguments import angles, count, numbers
+from entanglement.layer import require
+from entanglement.quadrature import legendre
+
+from .direction import layer_excess, log_norms
+from .margins import WIDE, finite_second_moment, rapidity_gain, second_moment, shares
+
+LARGE_DIM = 32  # input dimension from which the start w_0 of an independent input counts as normal
 
 
-def wide_angle(theta, second_moment, depth=1):
-    """Angle after `depth` wide layers, radians: tan(theta) -> tan(theta) / sqrt(M) a layer.
+def wide_angle(layer, theta, depth=1):
+    """Angle after `depth` wide layers, radians: tan(theta) -> tan(theta)/sqrt(M) a layer, without
+    the noise 1/sqrt(k).
 
-    theta, depth: arrays that broadcast; second_moment: M, a number above 0. Ours.
+    theta in (0, pi), depth >= 0: arrays that broadcast. Ours.
     """
-    theta = check_theta(theta)
-    growth = np.exp(-np.abs(np.log(second_moment)) * depth / 2)  # of the smaller side: no overflow at any depth
-    near, far = (growth, 1.0) if second_moment >= 1 else (1.0, growth)
+    theta, M = angles(theta), second_moment(layer)
+    growth = np.exp(
+        -np.abs(np.log(M)) * numbers("depth", depth, 0) / 2
+    )  # of the smaller side: no overflow at any depth
+    near, far = (growth, 1.0) if M >= 1 else (1.0, growth)
     return np.arctan2(near * np.sin(theta), far * np.cos(theta))
 
 
-def velocity_scale(depth, gain, width, input_dim):
-    """Standard deviation of w_L for two independent Gaussian inputs, wide layers (w_L is then normal).
+def velocity_scale(layer, depth, input_dim):
+    """Standard deviation of w_L for two independent Gaussian inputs in R^d; w_L is then normal, to
+    order 1/k and 1/d.
 
-    depth: any shape. gain: rapidity a layer in nats, rapidity_gain or (1/2) ln M. The variance starts at 1/(d-1) and a layer
-    multiplies it by g = exp(2 gain) and adds 1/k: g^L / (d-1) + (g^L - 1) / (k (g - 1)). Ours.
+    depth: L >= 0, any shape; input_dim: d >= 32, or inf: a start at 90 degrees; width >= 32. The
+    variance starts at 1/(d-1) and a layer multiplies it by g = exp(2 rapidity_gain) and adds 1/k:
+    g^L/(d-1) + (g^L - 1)/(k (g-1)). inf beyond 1e154. Ours.
     """
-    rate, depth = 2 * gain, np.asarray(depth, dtype=float)
-    with np.errstate(over="ignore"):  # infinite beyond 1e308, which loss_cdf takes
+    rate, depth = 2 * rapidity_gain(require(layer, WIDE)), numbers("depth", depth, 0)
+    start = 0.0 if input_dim == np.inf else 1 / (count("input_dim", input_dim, LARGE_DIM) - 1)
+    with np.errstate(over="ignore"):  # which loss_cdf takes
         added = depth if rate == 0 else np.expm1(rate * depth) / np.expm1(rate)
-        return np.sqrt(np.exp(rate * depth) / (input_dim - 1) + added / width)
+        return np.sqrt(np.exp(rate * depth) * start + added / layer.width)
 
 
-def noise_scale(depth, gain, width):
-    """Standard deviation of S_L in w_L = Lambda_L (w_0 + S_L), wide layers: sqrt((1 - g^-L) / (k (g - 1))), g = exp(2 gain).
+def noise_scale(layer, depth):
+    """Standard deviation of S_L in w_L = Lambda_L (w_0 + S_L), wide layers: sqrt((1 - g^-L)/(k
+    (g-1))), g = exp(2 gain).
 
-    depth: any shape; gain: rapidity a layer in nats, of any sign; about 1/sqrt(k (M - 1)) once deep. Ours.
+    depth: L >= 0, any shape; about 1/sqrt(k (M-1)) once deep. Refused where it passes 1e154 (gain <
+    0, deep). Ours.
     """
-    rate, depth = 2 * gain, check_range("depth", depth, 0)
-    return np.sqrt((depth if rate == 0 else -np.expm1(-rate * depth) / np.expm1(rate)) / width)
+    rate, depth = 2 * rapidity_gain(require(layer, 3)), numbers("depth", depth, 0)
+    if (-rate * depth > 700).any():
+        raise ValueError(
+            f"depth: {depth.max():g} layers that lose {-rate / 2:.3g} nats each are out of range"
+        )
+    return np.sqrt(
+        (depth if rate == 0 else -np.expm1(-rate * depth) / np.expm1(rate)) / layer.width
+    )
 
 
 def mean_log_velocity(scale):
-    """E ln|w| in nats for a normal w of standard deviation `scale` (any shape): ln(scale) - (gamma + ln 2)/2."""
-    return np.log(scale) - (np.euler_gamma + np.log(2)) / 2
+    """E ln|w| in nats for a normal w of standard deviation `scale` > 0 (any shape): ln(scale) -
+    (gamma + ln 2)/2.
+    """
+    return np.log(numbers("scale", scale, 0, open=True)) - (np.euler_gamma + np.log(2)) / 2
 
 
 def mean_log_lorentz_factor(scale):
-    """E ln gamma = -E ln sin(theta) in nats for a normal w of standard deviation `scale` (any shape), by quadrature in arsinh w.
+    """E ln gamma = -E ln sin(theta) in nats for a normal w of standard deviation `scale` > 0 (any
+    shape); error 1e-8.
 
-    Without selection no quadrature is needed: it grows by exactly rapidity_gain a layer, at every depth and width.
+    Without selection no quadrature is needed: it grows by exactly rapidity_gain a layer, at every
+    depth and width. Ours.
     """
-    reach = np.arcsinh(9 * np.asarray(scale, dtype=float))
+    scale = numbers("scale", scale, 0, open=True)
+    reach = np.arcsinh(9 * scale)
     t = np.linspace(-reach, reach, 2001)
     density = norm.pdf(np.sinh(t) / scale) / scale * np.cosh(t)
     return np.sum(density * np.log(np.cosh(t)), axis=0) * (t[1] - t[0])
 
 
-def side_change_probability(second_moment, width=None, input_dim=None):
-    """Share of random pairs that end on the other side of 90 degrees: arctan(1/sqrt(rho))/pi, rho = k(M-1)/(d-1).
+def correlated_probability(layer, theta):
+    """Probability that a pair that starts at theta ends correlated (w -> +inf), deep. theta: any
+    shape, radians.
 
-    d = k, hence rho = M - 1, unless both width and input_dim are given. Wide: k (M-1) >> 1; 1/2 where M <= 1. Ours.
+    1 - theta/pi without selection, exact: a deep random linear network is a one-bit cosine hash.
+    With it Phi(sqrt(k (M-1)) cot theta), for k (M-1) >> 1 and at M = 1; 1/2 for M < 1, where w
+    forgets its start. Ours.
     """
-    return float(np.arctan2(1, np.sqrt(_rho(second_moment, width, input_dim))) / np.pi)
-
-
-def training_cosine(second_moment, width, input_dim):
-    """Root mean square over networks of cos(r, x), r the one neuron that a deep network amounts to.
-
-    sqrt(rho/(1+rho)), rho = k(M-1)/(d-1), wide: k (M-1) >> 1; 1/sqrt(d) at M = 1, 0 below it. Ours.
-    """
-    if second_moment < 1:
-        return 0.0
-    rho = _rho(second_moment, width, input_dim)
-    return float(np.sqrt(rho / (1 + rho))) if rho else float(input_dim**-0.5)
-
-
-def correlated_probability(theta, second_moment=1.0, width=None):
-    """Probability that a pair starting at theta ends correlated (w -> +inf). theta: any shape, radians.
-
-    1 - theta/pi without selection (M = 1, L >> 2k): a deep random linear network is a one-bit cosine hash.
-    Phi(sqrt(k (M-1)) cot theta) with selection, which needs `width` and k (M-1) >> 1; 1/2 for M < 1, where w forgets its start. Ours.
-    """
-    theta = check_theta(theta)
-    if second_moment < 1:
-        return np.full_like(theta, 0.5)
-    if second_moment == 1:
+    theta, bound = angles(theta), layer_excess(layer)
+    if not layer.selects:
         return 1 - theta / np.pi
-    return special.ndtr(np.sqrt(check_count("width", width) * (second_moment - 1)) / np.tan(theta))
+    return special.ndtr(np.sqrt(bound) / np.tan(theta)) if bound >= 0 else np.full_like(theta, 0.5)
 
 
-def bit_flip_probability(theta, width, pool, rule="largest"):
-    """Probability that a hash bit sign(a) differs between x and an input at angle theta to it at the layer's input, wide layer.
+def bit_flip_probability(layer, theta):
+    """Probability that a hash bit sign(a) differs between x and an input at angle theta to it at
+    the layer's input.
 
-    theta: any shape, radians. theta/pi without selection. Source: Craig's form of the bivariate normal orthant,
-    (2/kappa) int_q^inf phi(a) Phi(-a cot theta) da = int_0^theta exp(-q^2 / (2 sin^2 t)) dt / (pi kappa).
+    theta: any shape, radians. Exact at every width: the flip at a given share p, averaged over p ~
+    Beta(k+1, n-k). theta/pi without selection; (2/kappa) int_q^inf phi(a) Phi(-a cot theta) da for
+    wide layers of rule `largest`. Ours.
     """
-    theta = check_theta(theta)
-    width, pool, rule = check_layer(width, pool, rule)
-    if pool == width:
-        return theta / np.pi
-    if rule == "labelled":
-        return _craig_largest_of(theta, pool // width)
-    kappa = width / pool
-    if rule == "largest":
-        return craig(theta, -special.ndtri(kappa / 2)) / (np.pi * kappa)
-    q = -special.ndtri(kappa)
-    tail = craig(theta, q) / (2 * np.pi)
-    return (tail if q >= 0 else theta / np.pi - tail) / kappa
+    theta, (p, weight) = angles(theta), (part[::4] for part in shares(layer))  # smooth in p: few do
+    return np.minimum(layer.law.flip(theta[..., None], p) @ weight / weight.sum(), 1.0)
 
 
-def layer_cdf(w, start, norms, width):
-    """P(w_1 <= w) after one layer of any width k >= 2 from w_0 = start: E Phi(B w - A w_0), B ~ chi_{k-1}.
+def layer_cdf(layer, start, w):
+    """P(w_1 <= w) after one layer from w_0 = start: E Phi(B w - A w_0), B ~ chi_{k-1}; (P, W);
+    every width; error 1e-4. Ours.
 
-    w: (W,); start: (P,); norms: (A,) equally likely values of the norm A of the margins. Returns (P, W). Exact for given norms;
-    B by 64 Gauss-Legendre nodes. Source: w_1 = (A w_0 + z)/B, a noncentral Student t for each A; ours.
+    start: (P,); w: (W,), -inf and inf allowed. A by 41 nodes of its quantile function, B by 64
+    Gauss-Legendre nodes. Source: w_1 = (A w_0 + z)/B, a noncentral Student t for each A.
     """
-    freedom = check_count("width", width, 2) - 1
+    freedom = require(layer).width - 1
+    start, w = np.atleast_1d(numbers("start", start)), np.atleast_1d(np.asarray(w, dtype=float))
+    if np.isnan(w).any():
+        raise ValueError("w: holds nan")
     low, high = np.maximum(0, np.sqrt(freedom) - 7), np.sqrt(freedom) + 7
     node, weight = legendre(64)
     B = low + (high - low) * (node + 1) / 2
     weight = weight * chi.pdf(B, freedom)
-    pushed = np.multiply.outer(start, norms)[:, None, :, None]
+    log_norm, norm_weight = log_norms(layer)
+    pushed = np.multiply.outer(start, np.exp(log_norm))[:, None, :, None]
     inside = special.ndtr(np.multiply.outer(w, B)[None, :, None, :] - pushed)
-    return inside.mean(axis=2) @ (weight / weight.sum())
+    return np.einsum("pwab,a,b->pw", inside, norm_weight, weight / weight.sum(), optimize=True)
 
 
 def mean_log_shifted(mean, scale):
-    """E ln|v| in nats for v ~ N(mean, scale^2); arrays broadcast, scale > 0.
+    """E ln|v| in nats for v ~ N(mean, scale^2); arrays broadcast, scale > 0; relative error 1e-10.
+    Ours.
 
-    With m = |mean|/scale it is ln(scale) - (gamma + ln 2)/2 + sqrt(2) int_0^m D(t/sqrt 2) dt, D Dawson's integral, whose
-    integrand is E 1/(t + Z). Relative error 1e-10. Ours.
+    With m = |mean|/scale it is ln(scale) - (gamma + ln 2)/2 + sqrt(2) int_0^m D(t/sqrt 2) dt, D
+    Dawson's integral, whose integrand is E 1/(t + Z).
     """
-    mean, scale = np.broadcast_arrays(np.abs(mean), np.asarray(scale, dtype=float))
+    mean, scale = np.broadcast_arrays(
+        np.abs(numbers("mean", mean)), numbers("scale", scale, 0, open=True)
+    )
     m = mean / scale
     node, weight = legendre(120)
     t = np.minimum(m, 20)[..., None] * (node + 1) / 2
     near = np.minimum(m, 20) * (special.dawsn(t / np.sqrt(2)) @ weight) / np.sqrt(2)
     far = np.maximum(m, 20)
-    beyond = np.log(far / 20) + sum(c * (20.0**-p - far**-p) for c, p in ((1 / 2, 2), (3 / 4, 4), (15 / 6, 6), (105 / 8, 8)))
+    powers = ((1 / 2, 2), (3 / 4, 4), (15 / 6, 6), (105 / 8, 8))
+    beyond = np.log(far / 20) + sum(c * (20.0**-p - far**-p) for c, p in powers)
     return np.log(scale) - (np.euler_gamma + np.log(2)) / 2 + near + beyond
 
 
-def mean_log_velocity_from(start, depth, gain, width):
-    """E ln|w_L| in nats over networks, for a given proper velocity `start` at the input; wide layers.
+def mean_log_velocity_from(layer, start, depth):
+    """E ln|w_L| in nats over networks, for a given proper velocity `start` at the input; wide
+    layers.
 
-    start, depth: arrays that broadcast (depth >= 1); gain: rapidity a layer in nats, of any sign. w_L = e^(gain L) (start + S),
-    S normal of variance (1 - g^-L) / (k (g - 1)), g = exp(2 gain). Ours.
+    start, depth: arrays that broadcast, depth >= 1. w_L = e^(gain L) (start + S), S normal of
+    noise_scale. Ours.
     """
-    return gain * np.asarray(depth, dtype=float) + mean_log_shifted(start, noise_scale(depth, gain, width))
+    depth = numbers("depth", depth, 1)
+    return rapidity_gain(layer) * depth + mean_log_shifted(start, noise_scale(layer, depth))
 
 
-def mean_square_velocity(depth, width, input_dim, pool=None, rule="none"):
-    """E w_L^2 over networks and independent Gaussian inputs, exact at every width above 3: v -> (E A^2 v + 1) / (k - 3) a layer.
+def mean_square_velocity(layer, input_dim, depth):
+    """E w_L^2 over networks and independent Gaussian inputs, exact at every width above 3: v -> (E
+    A^2 v + 1)/(k-3) a layer.
 
-    depth: any shape. Starts at 1/(d-3), d > 3; rests at 1/(k - 3 - E A^2) where that is positive. Ours.
+    input_dim: d > 3; depth: L >= 0, any shape. Starts at 1/(d-3); rests at 1/(k - 3 - E A^2) where
+    that is positive. Ours.
     """
-    width, start = check_count("width", width, 4), 1 / (check_count("input_dim", input_dim, 4) - 3)
-    factor = width * finite_second_moment(width, pool, rule) / (width - 3)
-    growth = np.power(factor, np.asarray(depth, dtype=float))
+    width, start = require(layer, 4).width, 1 / (count("input_dim", input_dim, 4) - 3)
+    factor = width * finite_second_moment(layer) / (width - 3)
+    growth = np.power(factor, numbers("depth", depth, 0))
     return growth * start + (growth - 1) / (factor - 1) / (width - 3)
-
-
-def _rho(second_moment, width=None, input_dim=None):
-    gain = max(float(second_moment) - 1, 0.0)
-    if width is None or input_dim is None:
-        return gain
-    return check_count("width", width) * gain / (check_count("input_dim", input_dim, 2) - 1)
-
-
-def craig(theta, q):
-    """int_0^theta exp(-q^2 / (2 sin^2 t)) dt by Gauss-Legendre."""
-    node, weight = legendre(200)
-    t = theta[..., None] * (node + 1) / 2
-    with np.errstate(over="ignore"):
-        return theta / 2 * (np.exp(-((q / np.sin(t)) ** 2) / 2) @ weight)
-
-
-def _craig_largest_of(theta, count):
-    """E Phi(-|a| cot theta), a the largest of m normals: m/(2 pi) int_0^theta int |y| exp(-y^2/2) Phi(y sin t)^(m-1) dy dt."""
-    node, weight = legendre(100)
-    y = 5 * (node + 1)
-    a = y * np.sin(theta[..., None, None] * (node[:, None] + 1) / 2)
-    either = np.exp((count - 1) * special.log_ndtr(a)) + np.exp((count - 1) * special.log_ndtr(-a))
-    return count * theta / (4 * np.pi) * (either @ (5 * weight * y * np.exp(-(y**2) / 2)) @ weight)

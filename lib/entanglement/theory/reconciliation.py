@@ -8,10 +8,12 @@ from scipy.integrate import trapezoid
 from scipy.interpolate import CubicSpline
 from scipy.stats import norm
 
-from .arguments import check_count, check_layer, check_range, check_selected, check_theta
-from .law import bit_flip_probability, craig, noise_scale
-from .margins import log_chi_variance, log_growth_variance, rapidity_gain, tails
-from .quadrature import hermite, legendre, normal_trapezoid
+from entanglement.arguments import angles, count, number, numbers
+from entanglement.layer import require
+from entanglement.quadrature import hermite, legendre, normal_trapezoid
+
+from .law import bit_flip_probability, noise_scale
+from .margins import WIDE, log_chi_variance, log_growth_variance, rapidity_gain, shares
 
 
 def mask_error(theta, strength, width):
@@ -20,7 +22,7 @@ def mask_error(theta, strength, width):
     theta: angle of the two features, radians in [0, pi], any shape. 2 strength sin(theta/2) / sqrt(k), in pixel units; added instead of
     taken off: at pi - theta. Ours.
     """
-    return 2 * strength / np.sqrt(width) * np.sin(np.asarray(theta, dtype=float) / 2)
+    return 2 * strength / np.sqrt(width) * np.sin(angles(theta, closed=True) / 2)
 
 
 def mean_log_mask_error(scale, strength, width):
@@ -57,7 +59,7 @@ def opposite_probability(first, second, cosine, deviation):
     return special.ndtr(a) + special.ndtr(b) - 2 * both
 
 
-def folded_error(depth, width, pool, start=0.0, spread=0.0):
+def folded_error(layer, depth, start=0.0, spread=0.0):
     """(mean, standard deviation) over networks of the folded share of wrong pixels min(e, 1 - e) after `depth` layers.
 
     A pixel is a hash bit of the last layer; given w at that layer's input pixels err independently, with bit_flip_probability.
@@ -66,82 +68,82 @@ def folded_error(depth, width, pool, start=0.0, spread=0.0):
     """
 
     def moments(p):
-        middle, noise = p - 0.5, np.sqrt(p * (1 - p) / width)
+        middle, noise = p - 0.5, np.sqrt(p * (1 - p) / layer.width)
         above = noise * np.sqrt(2 / np.pi) * np.exp(-((middle / noise) ** 2) / 2) + middle * (1 - 2 * special.ndtr(-middle / noise))
         mean = 0.5 - above  # of a folded normal: for many pixels the binomial is one wherever folding matters
         return np.array([mean, mean - 0.25 + middle**2 + noise**2])
 
-    mean, square = _over_networks(moments, depth, width, pool, start, spread)
+    mean, square = _over_networks(moments, layer, depth, start, spread)
     return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
-def folded_error_cdf(error, depth, width, pool, start=0.0, spread=0.0):
+def folded_error_cdf(layer, depth, error, start=0.0, spread=0.0):
     """Share of networks whose folded share of wrong pixels is at most `error` (a number in [0, 1/2)); else as folded_error."""
     if not 0 <= error < 0.5:
         raise ValueError(f"error: {error!r} is outside [0, 1/2)")
+    width = require(layer, WIDE, selects=True).width
     most = np.floor(width * error + 1e-9)
 
     def more(p):
         return 1 - special.bdtr(most, width, p) - special.bdtr(most, width, 1 - p)
 
-    return np.clip(1 - _over_networks(more, depth, width, pool, start, spread), 0, 1)
+    return np.clip(1 - _over_networks(more, layer, depth, start, spread), 0, 1)
 
 
-def folded_error_quantile(q, depth, width, pool, start=0.0, spread=0.0):
+def folded_error_quantile(layer, depth, q, start=0.0, spread=0.0):
     """Smallest folded share of wrong pixels that a share q of the networks keeps to; depth a number, else as folded_error."""
-    check_range("q", q, 0, 1)
-    low, high = 0, (check_count("width", width) - 1) // 2
+    q, width = number("q", q, 0, 1), require(layer).width
+    low, high = 0, (width - 1) // 2
     while low < high:
         middle = (low + high) // 2
-        enough = folded_error_cdf(middle / width, depth, width, pool, start, spread) >= q
+        enough = folded_error_cdf(layer, depth, middle / width, start, spread) >= q
         low, high = (low, middle) if enough else (middle + 1, high)
     return low / width
 
 
-def bit_errors_cdf(limit, theta, bits, pool):
+def bit_errors_cdf(layer, theta, limit):
     """P(at most `limit` of the `bits` largest of `pool` independent margins change sign at correlation cos(theta)), exact.
 
     limit, theta (radians): arrays that broadcast. Given the selection's tail p ~ Beta(k+1, n-k) bits err independently: binomials, mixed.
     """
-    limit, theta = np.asarray(limit, dtype=float), check_theta(theta)
-    bits, pool, _ = check_layer(bits, pool, "largest")
-    if pool == bits:
-        return special.bdtr(np.floor(limit), bits, theta / np.pi)
-    tail, weight = tails(bits, pool)
-    p = craig(theta[..., None], -special.ndtri(tail / 2)[:, None]) / (np.pi * tail)
-    return special.bdtr(np.floor(limit)[..., None], bits, p) @ weight
+    theta, limit, (p, weight) = angles(theta), numbers("limit", limit, 0), shares(layer)
+    flip = np.clip(layer.law.flip(theta[..., None], p), 0, 1)
+    return special.bdtr(np.floor(limit)[..., None], layer.width, flip) @ weight
 
 
-def nearer_probability(depth, start, width, pool, input_dim):
+def nearer_probability(layer, start, depth, input_dim):
     """Chance that |w_L| of an input starting at |w_0| = start exceeds that of an independent Gaussian one, same network; wide layers.
 
     depth: any shape. The amplifications A are common to both and cancel; left are S, and the difference of their ln B, normal of variance
     L psi'((k-1)/2)/2 while L << 2k. This is the AUC of the two in log space. Ours.
     """
-    gain, (z, weight), (t, t_weight) = rapidity_gain(width, pool, "largest"), normal_trapezoid(801), hermite(21)
+    start, input_dim = number("start", start, 0), count("input_dim", input_dim, 2)
+    (z, weight), (t, t_weight) = normal_trapezoid(801), hermite(21)
+    width, depth = require(layer, WIDE).width, numbers("depth", depth, 1)
     shares = []
     for layers in np.ravel(depth):
-        noise = noise_scale(layers, gain, width)
+        noise = noise_scale(layer, layers)
         near = np.abs(start + noise * z)[:, None] * np.exp(np.sqrt(2 * layers * log_chi_variance(width - 1)) * t)
         shares.append(weight @ (2 * special.ndtr(near / np.hypot((input_dim - 1) ** -0.5, noise)) - 1) @ t_weight)
     return np.reshape(shares, np.shape(depth))
 
 
-def _over_networks(function, depth, width, pool, start, spread):
+def _over_networks(function, layer, depth, start, spread):
     """Average over networks of a function of the flip probability that vanishes with it, at w = w_(depth-1); shape (..., *depth)."""
-    log_flip, gain = _log_flip(width, pool), rapidity_gain(width, pool, "largest")
-    check_range("spread", spread, 0)
+    require(layer, WIDE, selects=True)
+    start, spread = number("start", start), number("spread", spread, 0)
+    log_flip, gain = _log_flip(layer), rapidity_gain(layer)
     first, last = log_flip.x[[0, -1]]
     z, weight = hermite(21)
     averages = []
-    for layers in np.ravel(check_range("depth", depth, 1)) - 1:
-        sd = np.hypot(spread, noise_scale(layers, gain, width))
+    for layers in np.ravel(numbers("depth", depth, 1)) - 1:
+        sd = np.hypot(spread, noise_scale(layer, layers))
         if sd == 0:
             averages.append(function(np.exp(log_flip(np.clip(np.log(max(abs(start), 1e-300)), first, last)))))
             continue
         step = min(0.01, sd / (4 * abs(start))) if start else 0.01
         log_w = np.arange(first, last, step)
-        w = np.exp(log_w - gain * layers - np.sqrt(layers * log_growth_variance(width, pool)) * z[:, None])  # before Lambda
+        w = np.exp(log_w - gain * layers - np.sqrt(layers * log_growth_variance(layer)) * z[:, None])  # before Lambda
         density = weight @ ((np.exp(-(((w - start) / sd) ** 2) / 2) + np.exp(-(((w + start) / sd) ** 2) / 2)) * w / sd) / np.sqrt(2 * np.pi)
         averages.append(function(np.exp(log_flip(log_w))) @ density * step)
     averages = np.moveaxis(np.array(averages), 0, -1)
@@ -149,8 +151,7 @@ def _over_networks(function, depth, width, pool, start, spread):
 
 
 @lru_cache(maxsize=32)
-def _log_flip(width, pool):
-    """ln bit_flip_probability at w = cot(theta) as a function of ln w, a CubicSpline from w = 1e-7 to where it is below 1e-30."""
-    width, pool, _ = check_selected(width, pool)
-    log_w = np.linspace(np.log(1e-7), np.log(12 / -special.ndtri(width / pool / 2)), 800)
-    return CubicSpline(log_w, np.log(bit_flip_probability(np.arctan(np.exp(-log_w)), width, pool)))
+def _log_flip(layer):
+    """ln bit_flip_probability at w = cot(theta) as a function of ln w, from w = 1e-7 to where it is below 1e-30."""
+    log_w = np.linspace(np.log(1e-7), np.log(12 / layer.law.threshold(layer.kept)), 800)
+    return CubicSpline(log_w, np.log(bit_flip_probability(layer, np.arctan(np.exp(-log_w)))))

@@ -3,49 +3,29 @@
 import numpy as np
 from scipy import special
 
-from .arguments import check_count, check_numbers, check_range
-from .margins import inverse_norm_moments, log_growth_variance, mean_log_chi, rapidity_gain
-from .quadrature import hermite
+from entanglement.arguments import count, number, numbers
+from entanglement.layer import Layer, require
+from entanglement.quadrature import hermite
+
+from .direction import direction_tangent, tangent_levels
+from .margins import log_growth_variance, mean_log_chi, rapidity_gain, second_moment
 
 
-def mean_square_tangent(depth, width, input_dim):
+def mean_square_tangent(layer, input_dim, depth):
     """E |t|^2, where the gradient of ln|R x'| with respect to x' is (e + t)/|x'_rest|: e the unit rest of x' beside x, t across it.
 
     R x' is what the network makes of the rest beside the training feature. A layer, backwards: T -> (k-2)/(k-3) (1 + T), the first one
     with d-2 for k-2; about L for d = k, so that a log-velocity becomes sqrt(L) times as steep. depth: any shape; k > 3. Ours.
     """
-    width, depth = check_count("width", width, 4), np.asarray(depth, dtype=float)
+    width, depth = require(layer, 4).width, numbers("depth", depth, 0)
     q = (width - 2) / (width - 3)
-    return (check_count("input_dim", input_dim, 2) - 2) / (width - 3) * (q**depth - 1) / (q - 1)
-
-
-def direction_tangent(depth, width, input_dim, pool=None, rule="none"):
-    """Mean and variance over networks of tan^2 of the angle between r_L and the training input; exact, width >= 5.
-
-    tan^2 = X_1 (1 + X_2 (1 + ... X_L)), X_1 = chi^2_{d-1} / A_1^2 and X_j = chi^2_{k-1} / A_j^2 independent: L terms of a
-    perpetuity. Its mean is about (d-1) (1 - M^-L) / (k (M-1)); for d = 2 it is the variance of the noise S_L in w_L. Ours.
-    """
-    first, second = inverse_norm_moments(width, pool, rule)
-    mean = square = 0.0
-    for freedom in [width - 1] * (check_count("depth", depth) - 1) + [check_count("input_dim", input_dim, 2) - 1]:
-        mean, square = freedom * first * (1 + mean), freedom * (freedom + 2) * second * (1 + 2 * mean + square)
-    return mean, square - mean**2
-
-
-def direction_cosine(depth, width, input_dim, pool=None, rule="none", power=2):
-    """(E cos^power)^(1/power) over networks of the cosine of r_L with the training input x: the certified radius of x over |x|.
-
-    From a beta prime law for tan^2 (exact at depth 1 without selection) with the exact mean and variance: good to 1e-3 with
-    selection, to 1 % without for L < k/5, where the variance exists. training_cosine is its wide and deep limit. Ours.
-    """
-    tangent = _tangents(500, depth, width, input_dim, pool, rule)
-    return float(np.mean((1 + tangent) ** (-power / 2)) ** (1 / power))
+    return (count("input_dim", input_dim, 2) - 2) / (width - 3) * (q**depth - 1) / (q - 1)
 
 
 def random_step_success(step, input_dim):
     """Chance that a step in a random direction, `step` certificates long, flips a side: P(cos > 1/step) in R^d. step: any shape, > 0."""
-    share = np.minimum(1, 1 / np.square(check_range("step", step, np.finfo(float).tiny)))
-    return special.betaincc(0.5, (check_count("input_dim", input_dim, 2) - 1) / 2, share) / 2
+    share = np.minimum(1, 1 / np.square(numbers("step", step, 0, open=True)))
+    return special.betaincc(0.5, (count("input_dim", input_dim, 2) - 1) / 2, share) / 2
 
 
 def climb_time(distance, slope):
@@ -54,48 +34,50 @@ def climb_time(distance, slope):
     w = slope y at distance y from the border, so y falls at the rate slope (1 + w^2)^(-3/2): about slope^2 distance^4 / 4 far out.
     Steps times learning rate, in squared units of the input; arrays broadcast. Source: int (1 + w^2)^(3/2) dw / slope^2; ours.
     """
-    w = np.asarray(slope) * distance
+    distance, slope = numbers("distance", distance, 0), numbers("slope", slope, 0, open=True)
+    w = slope * distance
     return (w * (2 * w**2 + 5) * np.sqrt(1 + w**2) + 3 * np.arcsinh(w)) / (8 * np.square(slope))
 
 
-def climb_success(time, depth, width, input_dim, pool=None, rule="none"):
+def climb_success(layer, input_dim, depth, time):
     """Share of unseen Gaussian inputs that plain gradient descent on cos(theta_L) takes across the border within `time`; wide layers.
 
     The slope of w_L is e^(gain L) / (cos(r, x) sqrt(d-1)), distances are half-normal; the climb_time of the farthest is `time`. Ours.
     """
-    tangent = direction_tangent(depth, width, input_dim, pool, rule)[0]
-    slope = np.exp(rapidity_gain(width, pool, rule) * depth) * np.sqrt((1 + tangent) / (input_dim - 1))
+    tangent = direction_tangent(layer, input_dim, depth)[0]
+    slope = np.exp(rapidity_gain(layer) * depth) * np.sqrt((1 + tangent) / (input_dim - 1))
     distance = np.linspace(0, 12, 24001)
     return float(special.erf(np.interp(time, climb_time(distance, slope), distance) / np.sqrt(2)))
 
 
-def leading_cosine(second_moment, ratio):
+def leading_cosine(layer, input_dim):
     """Cosine of the leading right singular vector of a first layer with the training input, wide; 0 where (M-1)^2 <= d/k = ratio.
 
     The layer is a spike of size M - 1 on noise. Source: Benaych-Georges and Nadakuditi 2012.
     """
-    gain = float(check_range("second_moment", second_moment, 0)) - 1
+    gain, ratio = second_moment(layer) - 1, count("input_dim", input_dim) / layer.width
     return float(np.sqrt(max(0.0, gain**2 - ratio) / (gain * (gain + ratio)))) if gain > 0 else 0.0
 
 
-def shared_cosine(shared, depth, width, input_dim, pool=None, rule="largest"):
+def shared_cosine(layer, input_dim, depth, shared):
     """Mean of cos(r, r') of two networks inferred from one sample that share their first s layers; to first order in 1/d.
 
     shared: s, a whole number from 0 to depth.
     (1 + tau_s) / (1 + tau_L), tau_l = direction_tangent(l); wide and deep (rho + 1 - M^-s) / (rho + 1), rho / (1 + rho) at s = 0. Ours.
     """
-    check_range("shared", shared, 0, check_count("depth", depth))
-    tangent = [direction_tangent(layers, width, input_dim, pool, rule)[0] if layers else 0.0 for layers in (shared, depth)]
+    shared = count("shared", shared, 0, count("depth", depth))
+    tangent = [direction_tangent(layer, input_dim, layers)[0] if layers else 0.0 for layers in (shared, depth)]
     return (1 + tangent[0]) / (1 + tangent[1])
 
 
-def prefix_log_sine(shared, width, input_dim):
+def prefix_log_sine(width, input_dim, shared):
     """Mean of ln sin of the angle of r and r', two deep ordinary networks (n = k) that share their first s layers; nats, exact.
 
     Backwards through s shared layers two random directions are a pair: every one adds minus rapidity_gain. Ours.
     """
+    input_dim = count("input_dim", input_dim, 2)
     outer = mean_log_chi(input_dim - 1) - mean_log_chi(input_dim)
-    return outer - rapidity_gain(width) * np.asarray(shared, dtype=float)
+    return outer - rapidity_gain(Layer(width)) * numbers("shared", shared, 0)
 
 
 def transfer_probability(step, cosine):
@@ -104,46 +86,39 @@ def transfer_probability(step, cosine):
     step: length of the attack along r, in certificates of network 1; arrays broadcast. <r, x'> and <r', x'> are normal with
     correlation q, the attack adds -step <r, x'> q to the second: (arcsin q + arctan((step - 1) q / sqrt(1 - q^2))) / pi. Ours.
     """
-    q = np.asarray(cosine, dtype=float)
-    return (np.arcsin(q) + np.arctan2((np.asarray(step) - 1) * q, np.sqrt(1 - q**2))) / np.pi
+    q, step = numbers("cosine", cosine, -1, 1), numbers("step", step, 0)
+    return (np.arcsin(q) + np.arctan2((step - 1) * q, np.sqrt(1 - q**2))) / np.pi
 
 
-def training_transfer_probability(step, depth, width, input_dim, pool=None, rule="largest"):
+def training_transfer_probability(layer, input_dim, depth, step):
     """The same for the training input x of two independent networks: a step function at 1/cos^2(r, x), blurred. step: a scalar.
 
     What r and r' have beside x meets at a random angle in d - 1 dimensions, the sizes of it vary as direction_cosine has them. Ours.
     """
-    tangent = _tangents(24, depth, width, input_dim, pool, rule)
+    step = number("step", step, 0, open=True)
+    tangent = tangent_levels(layer, input_dim, count("depth", depth), 24)
     needed = ((1 + tangent) / step - 1) / np.sqrt(np.outer(tangent, tangent))
     share = special.betaincc(0.5, input_dim / 2 - 1, np.minimum(needed**2, 1)) / 2
     return float(np.mean(np.where(needed > 0, share, 1 - share)))
 
 
-def score_moments(start, depth, width, pool, rule="largest"):
+def score_moments(layer, start, depth):
     """E s and E s^2 over networks and over the proper velocities `start` (P,) at the input, of the score s = theta_L / pi; width >= 32.
 
     w_L = Lambda (w_0 + S), S normal with its exact variance, ln Lambda normal with its exact mean, its variance L times that of
     ln A and ln B; by Gauss-Hermite quadrature. Ours.
     """
     z, weight = hermite(24)
-    spread = depth * log_growth_variance(width, pool, rule)
-    growth = np.exp(depth * rapidity_gain(width, pool, rule) + np.sqrt(spread) * z)
-    noise = np.sqrt(direction_tangent(depth, width, 2, pool, rule)[0])
-    w = (np.atleast_1d(check_numbers("start", start))[:, None] + noise * z)[..., None] * growth
+    depth = count("depth", depth)
+    spread = depth * log_growth_variance(layer)
+    growth = np.exp(depth * rapidity_gain(layer) + np.sqrt(spread) * z)
+    noise = np.sqrt(direction_tangent(layer, 2, depth)[0])
+    w = (np.atleast_1d(numbers("start", start))[:, None] + noise * z)[..., None] * growth
     score = np.arctan2(1, w) / np.pi
     return tuple(float(np.mean(score**p @ weight @ weight)) for p in (1, 2))
 
 
 def decidability(mean, mean_square):
     """d' of scores s against the flipped ones 1 - s: |1 - 2 E s| / sd(s). mean, mean_square: E s and E s^2. Source: Daugman 2000."""
+    mean, mean_square = number("mean", mean, 0, 1), number("mean_square", mean_square, 0, 1)
     return float(np.abs(1 - 2 * mean) / np.sqrt(mean_square - mean**2))
-
-
-def _tangents(count, depth, width, input_dim, pool, rule):
-    """tan^2 of the angle of r_L and the training input at `count` equally likely levels of its scaled beta prime law."""
-    mean, variance = direction_tangent(depth, width, input_dim, pool, rule)
-    first = (input_dim - 1) / 2
-    excess = max(first * variance / mean**2 - 1, 1e-6)  # 0: chi-squared, with nothing in the denominator
-    second = (first + 1 + 2 * excess) / excess
-    odds = special.betaincinv(first, second, (np.arange(count) + 0.5) / count)
-    return mean * (second - 1) / first * odds / (1 - odds)
