@@ -43,7 +43,7 @@ export PINS ?= yes
 
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
 # What figures depend on: the library but for the rooms that no notebook imports.
-APART := bench binder gallery lab pages phase publish refresh run scratch sweep teeth tree verify
+APART := bench binder gallery lab pages phase publish refresh run scratch sweep teeth verify
 LIBRARY := $(filter-out $(APART:%=\%/%.py), \
     $(wildcard lib/companion/*.py lib/entanglement/*.py lib/entanglement/theory/*.py))
 
