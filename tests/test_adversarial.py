@@ -6,7 +6,6 @@ import torch
 from scipy import integrate
 from scipy.stats import norm
 
-from companion import run as pipeline
 from entanglement import Layer
 from entanglement import data, robustness, theory
 from entanglement.dense import DenseNetwork
@@ -49,7 +48,7 @@ def test_the_masks_of_pairs_leave_what_theory_says():
     w = simulate(Layer(k, n), theta, depth, trials=trials, seed=5, keep=[depth])
     folded = np.minimum(angle(w), np.pi - angle(w))[:, 0]
     log_error = np.log(theory.mask_error(folded, 100.0, k))
-    law = theory.mean_log_mask_error(theory.velocity_scale(depth, theory.rapidity_gain(Layer(k, n)), k, k), 100.0, k)
+    law = theory.mean_log_mask_error(theory.velocity_scale(Layer(k, n), depth, k), 100.0, k)
     assert abs(log_error.mean() - law) < 4 * log_error.std() / np.sqrt(trials) + 0.01  # 0.01: w is nearly normal at k = 100
 
 
@@ -264,13 +263,6 @@ def test_standardised():
         data.standardised(np.tile([0.1, 0.7], (5, 1)), columns=True)
     with pytest.raises(ValueError, match="picture: it is constant, nothing"):
         data.standardised(np.full((5, 5), 0.3))
-
-
-def test_a_picture_named_wrongly_is_refused_before_anything_runs(tmp_path):
-    with pytest.raises(pipeline.Refused, match="no such file"):
-        pipeline.checked("06_adversarial_to_recognizable", [("image", str(tmp_path / "none.png"))])
-    with pytest.raises(pipeline.Refused, match="strength"):
-        pipeline.checked("06_adversarial_to_recognizable", [("strength", "strong")])
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "1", "L", "I;16"])

@@ -255,7 +255,7 @@ def test_depth_to_entangle_where_layers_do_not():
         (lambda: theory.relu_step(3), "width: 3"),
         (lambda: theory.tanh_fixed_point(1.0, 0.0), "bias_scale"),
         (lambda: theory.attention_angle(2.5, 1, 1.0, 5), "theta: 2.5"),
-        (lambda: theory.batch_norm_spread(5, 1), "count: 1"),
+        (lambda: theory.batch_norm_spread(5, 1), "inputs: 1"),
         (lambda: theory.mode_time(1.5, 2, 0.5, 1.0), "strength: "),
         (lambda: theory.mode_time(0.9, 2, 1.0, 1.0), "strength: "),
         (lambda: theory.depth_to_entangle(Layer(8, 4)), "pool: 4"),

@@ -4,8 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import chi, norm
-from test_selection import drawn_whole
+from scipy.stats import chi, norm, t
 
 from entanglement import Layer
 from entanglement import pairs, theory
@@ -30,49 +29,49 @@ def test_rapidity_of_a_velocity_keeps_sign_and_is_artanh_of_the_cosine():
     assert near == -far == pytest.approx(200 * np.log(10) + np.log(2), rel=1e-15)
 
 
-@pytest.mark.parametrize("M", [0.5, 1.0, 1.8, 7.6])
-def test_staircase_is_the_wide_law_in_other_words(M):
+@pytest.mark.parametrize("layer", [Layer(4096), Layer(4096, 12_000), Layer(4096, 5000, "signed")])
+def test_staircase_is_the_wide_law_in_other_words(layer):
     theta = np.linspace(0.05, np.pi - 0.05, 40)[:, None]
-    depth = np.arange(6)
-    stairs = theory.rapidity_staircase(np.arcsinh(1 / np.tan(theta)), np.log(M) / 2, depth)
-    wide = np.stack([theory.wide_angle(theta[:, 0], M, L) for L in depth], axis=1)
-    assert stairs == pytest.approx(np.arcsinh(1 / np.tan(wide)), rel=1e-9, abs=1e-12)
+    stairs = theory.rapidity_staircase(layer, np.arcsinh(1 / np.tan(theta)), np.arange(6))
+    wide = np.stack([theory.wide_angle(layer, theta[:, 0], L) for L in range(6)], axis=1)
+    assert stairs == pytest.approx(np.arcsinh(1 / np.tan(wide)), rel=2e-3, abs=1e-12)  # 1/(2k) a layer apart
 
 
 def test_staircase_at_any_distance():
-    assert theory.rapidity_staircase(0.0, 0.3, 50) == 0
-    stairs = theory.rapidity_staircase(np.array([-460.0, 460.0, 1e5]), 0.3, 50)
-    assert stairs == pytest.approx([-475.0, 475.0, 1e5 + 15], rel=1e-14)
-    tiny = theory.rapidity_staircase(1e-150, 0.3, 50)
-    assert tiny == pytest.approx(1e-150 * np.exp(15), rel=1e-12)
+    layer = Layer(64, 100)
+    gain = theory.rapidity_gain(layer)
+    assert theory.rapidity_staircase(layer, 0.0, 50) == 0
+    stairs = theory.rapidity_staircase(layer, np.array([-460.0, 460.0, 1e5]), 50)
+    assert stairs == pytest.approx([-460 - 50 * gain, 460 + 50 * gain, 1e5 + 50 * gain], rel=1e-14)
+    assert theory.rapidity_staircase(layer, 1e-150, 50) == pytest.approx(1e-150 * np.exp(50 * gain), rel=1e-12)
 
 
 def test_staircase_is_the_mean_path_of_a_wide_network():
-    gain = theory.rapidity_gain(Layer(400, 1000))
     for theta in (0.3, 2.5):
         path = pairs.rapidity(pairs.simulate(Layer(400, 1000), theta, 20, trials=400, seed=3))
-        law = theory.rapidity_staircase(path[0, 0], gain, np.arange(21))
+        law = theory.rapidity_staircase(Layer(400, 1000), path[0, 0], np.arange(21))
         error = path.std(axis=0)[1:] / 20
         assert (np.abs(path.mean(axis=0) - law)[1:] < 4 * error + 0.002).all()  # 0.002: the noise of w_0 + S, second order
 
 
 @pytest.mark.parametrize("width", [2, 3, 10, 300])
-def test_layer_cdf_against_quadrature(width):
-    w, start, norms = np.array([-3.0, -0.2, 0.0, 0.7, 4.0]), np.array([-2.0, 0.0, 0.4]), np.array([1.5, 4.0])
-    law = theory.layer_cdf(w, start, norms, width)
-    low, high = chi.ppf([1e-15, 1 - 1e-15], width - 1)
+def test_layer_cdf_of_an_ordinary_layer_against_student(width):
+    """w_1 = (A w_0 + z)/B with A ~ chi_k: at w_0 = 0 it is Student t, elsewhere by quadrature over A and B."""
+    w, start = np.array([-3.0, -0.2, 0.0, 0.7, 4.0]), np.array([0.0, 0.8])
+    law = theory.layer_cdf(Layer(width), start, w)
+    assert law[0] == pytest.approx(t.cdf(w * np.sqrt(width - 1), width - 1), abs=1e-6)
 
-    def exact(a, s, t):
-        return quad(lambda b: chi.pdf(b, width - 1) * norm.cdf(b * t - a * s), low, high, epsabs=1e-11)[0]
+    def exact(a, s, v):
+        low, high = chi.ppf([1e-13, 1 - 1e-13], width - 1)
+        return quad(lambda b: chi.pdf(b, width - 1) * norm.cdf(b * v - a * s), low, high)[0]
 
-    for i, s in enumerate(start):
-        for j, t in enumerate(w):
-            assert law[i, j] == pytest.approx(np.mean([exact(a, s, t) for a in norms]), abs=1e-8)
+    low, high = chi.ppf([1e-13, 1 - 1e-13], width)
+    mixed = quad(lambda a: chi.pdf(a, width) * exact(a, 0.8, 0.7), low, high, epsabs=1e-7)[0]
+    assert law[1, 3] == pytest.approx(mixed, abs=1e-4)
 
 
 def test_layer_cdf_is_monotone_and_symmetric():
-    w, start, norms = np.linspace(-9, 9, 61), np.linspace(-3, 3, 7), np.array([3.0, 5.0])
-    law = theory.layer_cdf(w, start, norms, 5)
+    law = theory.layer_cdf(Layer(5, 20), np.linspace(-3, 3, 7), np.linspace(-9, 9, 61))
     assert (np.diff(law, axis=1) >= 0).all() and (np.diff(law, axis=0) <= 0).all()
     assert law == pytest.approx(1 - law[::-1, ::-1], abs=1e-12)
 
@@ -86,10 +85,9 @@ def test_layer_cdf_of_a_layer_drawn_whole():
     u, v = kept[..., 0], kept @ other
     cosine = (u * v).sum(axis=1) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1)
     w1 = cosine / np.sqrt(1 - cosine**2)
-    A = np.linalg.norm(drawn_whole(np.random.default_rng(5), 4000, width, pool, "largest"), axis=1)
     w = np.linspace(-0.5, 3, 15)
-    law = theory.layer_cdf(w, np.array([0.6]), A, width)[0]
-    error = np.sqrt(law * (1 - law) * (1 / trials + 1 / 4000))
+    law = theory.layer_cdf(Layer(width, pool), [0.6], w)[0]
+    error = np.sqrt(law * (1 - law) / trials)
     assert (np.abs((w1[:, None] <= w).mean(axis=0) - law) < 4 * error + 1e-4).all()
 
 

@@ -113,16 +113,16 @@ def test_folded_error_of_many_layers(width, pool, depth, theta):
     theta = independent_angles(rng, 10_000, width) if theta is None else theta
     w = simulate(Layer(width, pool), theta, depth, trials=10_000, seed=7, keep=[depth - 1]).log_abs[:, 0]
     errors = folded(rng.binomial(width, theory.bit_flip_probability(Layer(width, pool), np.arctan(np.exp(-w)))) / width)
-    mean, deviation = theory.folded_error(depth, width, pool, **start)
+    mean, deviation = theory.folded_error(Layer(width, pool), depth, **start)
     agrees(errors, mean)
     agrees(errors**2, mean**2 + deviation**2)
     for error in (0, 0.05, 0.48):
-        agrees(errors <= error, theory.folded_error_cdf(error, depth, width, pool, **start))
-    high = theory.folded_error_quantile(0.9, depth, width, pool, **start)
+        agrees(errors <= error, theory.folded_error_cdf(Layer(width, pool), depth, error, **start))
+    high = theory.folded_error_quantile(Layer(width, pool), depth, 0.9, **start)
     assert (
-        theory.folded_error_cdf(high, depth, width, pool, **start)
+        theory.folded_error_cdf(Layer(width, pool), depth, high, **start)
         >= 0.9
-        > theory.folded_error_cdf(high - 1 / width, depth, width, pool, **start)
+        > theory.folded_error_cdf(Layer(width, pool), depth, high - 1 / width, **start)
     )
 
 

@@ -21,7 +21,7 @@ NETWORKS = [  # width, depth, pool, rule, input dimension
 def fitted(kind, width, depth, pool, rule, d, seed=3):
     x = np.random.default_rng(seed).standard_normal(d)
     labels = np.where(np.arange(width) % 3, 1, -1) if rule == "labelled" else None
-    return kind(width, depth, pool, rule, seed=seed).fit(x, labels), x
+    return kind(Layer(width, pool, rule), depth, seed=seed).fit(x, labels), x
 
 
 def side(net, X):
