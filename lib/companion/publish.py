@@ -81,7 +81,8 @@ def main():
         case ["notebook", name]:
             return status(lambda: notebook(find(name)))
         case ["merge"]:
-            return status(lambda: merge(stems()))
+            made = {path.stem for path in (BUILD / "claims").glob("*.json")}
+            return status(lambda: merge([stem for stem in stems() if stem in made]))
     sys.exit("usage: python -m companion.publish rules | notebook NB | merge")
 
 
