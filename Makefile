@@ -12,6 +12,7 @@ TARGETS := all test quick run lab bench sweep verify teeth html binder test-brow
 # As many as there are processors; a hub such as Binder lends fewer than the machine has.
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 JOBS := $(if $(CPU_LIMIT),$(or $(filter-out 0,$(basename $(CPU_LIMIT))),1),$(CORES))
+export JOBS
 export PYTEST_XDIST_AUTO_NUM_WORKERS := $(JOBS)
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
@@ -42,7 +43,7 @@ export PINS ?= yes
 
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
 # What figures depend on: the library but for the rooms that no notebook imports.
-APART := bench binder lab pages phase publish refresh run scratch sweep teeth tree verify
+APART := bench binder gallery lab pages phase publish refresh run scratch sweep teeth tree verify
 LIBRARY := $(filter-out $(APART:%=\%/%.py), \
     $(wildcard lib/companion/*.py lib/entanglement/*.py lib/entanglement/theory/*.py))
 

@@ -50,7 +50,7 @@ def main(arguments=None):
         sys.exit(f"sweep: {error}")
     except KeyboardInterrupt:
         sys.exit("sweep: interrupted; the same command goes on from what is stored")
-    export(path, path.with_suffix(".csv"))
+    export(lines, path.with_suffix(".csv"))
     errors = sum("error" in line for line in lines)
     print(f"{len(lines)} points, {errors} with an error: {path.with_suffix('.csv')}")
 
