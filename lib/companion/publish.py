@@ -9,6 +9,7 @@ import sys
 import time
 
 from companion import claims
+from companion.claims import write_whole
 from companion.run import execute, produced, recorded, stored, workplace
 from companion.tree import BUILD, FIGURES, Refused, figures_of, find, move, number, status, stems
 
@@ -49,7 +50,7 @@ def place(stem, folder, time):
     time: since when the notebook is known to be as it ran; an edit made later is to be run again.
     """
     fragment, executed = folder / "fragment.json", folder / f"{stem}.ipynb"
-    claims.write_whole(fragment, claims.dumps(recorded(folder)))
+    write_whole(fragment, claims.dumps(recorded(folder)))
     os.utime(executed, (time, time))
     for path in produced(folder, "figures"):
         move(path, FIGURES / path.name)
@@ -57,19 +58,19 @@ def place(stem, folder, time):
     move(executed, BUILD / "executed" / f"{stem}.ipynb")
 
 
-def merge():
-    """figures/claims.json, and its table in build/claims.txt, from all notebooks' fragments.
+def merge(fresh):
+    """figures/claims.json, and its table in build/claims.txt.
 
-    Of a notebook that was not run here, the claims that figures/claims.json has stay.
+    fresh: notebooks whose fragments are taken; the claims that are there of others stay.
     """
-    fragments = {stem: BUILD / "claims" / f"{stem}.json" for stem in stems()}
-    lacking = [stem for stem, path in fragments.items() if not path.exists()]
-    kept = claims.load(FIGURES / "claims.json") if lacking else []
-    entries = [entry for entry in kept if entry["notebook"] in lacking]
-    entries += [e for path in fragments.values() if path.exists() for e in claims.load(path)]
-    claims.write_whole(BUILD / "claims.json", claims.dumps(entries))
-    claims.write_whole(BUILD / "claims.txt", f"{claims.table(entries)}\n".encode())
-    move(BUILD / "claims.json", FIGURES / "claims.json")
+    target, others = FIGURES / "claims.json", set(stems()) - set(fresh)
+    kept = claims.load(target) if others and target.exists() else []
+    entries = [entry for entry in kept if entry["notebook"] in others]
+    for stem in fresh:
+        entries += claims.load(BUILD / "claims" / f"{stem}.json")
+    write_whole(BUILD / "claims.json", claims.dumps(entries))
+    write_whole(BUILD / "claims.txt", f"{claims.table(entries)}\n".encode())
+    move(BUILD / "claims.json", target)
 
 
 def main():
@@ -80,7 +81,8 @@ def main():
         case ["notebook", name]:
             return status(lambda: notebook(find(name)))
         case ["merge"]:
-            return status(merge)
+            made = {path.stem for path in (BUILD / "claims").glob("*.json")}
+            return status(lambda: merge([stem for stem in stems() if stem in made]))
     sys.exit("usage: python -m companion.publish rules | notebook NB | merge")
 
 

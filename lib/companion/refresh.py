@@ -91,19 +91,14 @@ def set_up_to_date(stem):
 def filled(text, entries, parts):
     """Text with its generated parts, between `<!-- NAME:begin -->` and `<!-- NAME:end -->`, anew.
 
-    Raises ValueError if the markers are not exactly those of `parts`, once each and in order.
+    Raises ValueError if the markers of a part are not there once.
     """
-    markers = re.findall(r"<!-- ([\w-]+):(begin|end) -->", text)
-    expected = {(name, edge) for name in parts for edge in ("begin", "end")}
-    if set(markers) != expected or len(markers) != len(expected):
-        raise ValueError(f"text: has the markers {markers}, not {sorted(expected)} once each")
     for name, render in parts.items():
         begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
-        if begin not in text or text.index(begin) > text.index(end):
-            raise ValueError(
-                f"text: the markers of {name!r} are not on lines of their own in order"
-            )
-        text = text[: text.index(begin)] + begin + render(entries) + "\n" + text[text.index(end) :]
+        made = f"{begin}{render(entries)}\n{end}"
+        text, count = re.subn(f"{begin}.*?{end}", lambda _, made=made: made, text, flags=re.S)
+        if count != 1 or text.count(end) != 1:
+            raise ValueError(f"text: has the markers of {name!r} {count} times, not once")
     return text
 
 
@@ -161,7 +156,7 @@ def everything(chosen):
         pool.shutdown(cancel_futures=True)  # after a Ctrl-C
     if any(codes):
         raise Refused("refresh: not done, for the reasons above")
-    merge()
+    merge([stem for stem in stems() if up_to_date(stem)])
     write_generated()
 
 
