@@ -118,9 +118,9 @@ def _matched(layer, input_dim, depth):
     """The same for the widest layers: 4000 levels of a beta prime law with the exact mean and
     variance; error 1/width.
     """
-    mean, variance = direction_tangent(layer, input_dim, depth)
     if excess(layer) < 10:
         raise ValueError(f"layer: {layer} is too wide for one that barely selects (k (M - 1) < 10)")
+    mean, variance = direction_tangent(layer, input_dim, depth)
     first = (input_dim - 1) / 2
     spare = max(
         first * variance / mean**2 - 1, 1e-6
