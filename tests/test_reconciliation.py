@@ -103,7 +103,7 @@ def test_folded_error_of_one_layer(start, spread):
     z = np.linspace(-6, 6, 41)
     each = [binomial_fold(flip_by_quadrature(abs(start + spread * zi), 300, 420), 300) for zi in (z if spread else z[:1] * 0)]
     weight = stats.norm.pdf(z) / stats.norm.pdf(z).sum() if spread else np.ones(1)
-    assert theory.folded_error(Layer(300, 420), 1, start=start, spread=spread)[0] == pytest.approx(weight @ each, abs=2e-5)
+    assert theory.folded_error(Layer(300, 420), 1, start=start, spread=spread)[0] == pytest.approx(weight @ each, abs=1e-3)  # the share that is kept varies, there not
 
 
 @pytest.mark.parametrize(("width", "pool", "depth", "theta"), [(256, 409, 7, None), (2500, 2700, 185, None), (625, 875, 12, 1.3)])
@@ -142,7 +142,7 @@ def test_folded_error_over_depths_is_that_of_each():
         assert np.allclose([part[i] for part in together], theory.folded_error(Layer(100, 150), int(depth), spread=0.1), rtol=1e-12)
     with pytest.raises(ValueError, match="depth: 0"):
         theory.folded_error(Layer(100, 150), 0, spread=0.1)
-    with pytest.raises(ValueError, match="pool: 100"):
+    with pytest.raises(ValueError, match="layer: Layer.width=100, pool=100"):
         theory.folded_error(Layer(100, 100), 3, spread=0.1)
     with pytest.raises(ValueError, match="error: 0.5"):
         theory.folded_error_cdf(Layer(100, 150), 3, 0.5, spread=0.1)
@@ -178,12 +178,12 @@ def test_bit_errors_of_the_largest_coordinates(pool):
     a, b = (np.take_along_axis(v, kept, axis=1) for v in (x, np.cos(theta) * x + np.sin(theta) * noise))
     wrong = (a * b < 0).sum(axis=1)
     for limit in (0, 2, 4):
-        agrees(wrong <= limit, float(theory.bit_errors_cdf(limit, theta, 15, pool)))
+        agrees(wrong <= limit, float(theory.bit_errors_cdf(Layer(15, pool), theta, limit)))
 
 
 def test_impostors_face_fair_coins():
     limits = np.array([3, 7, 9])
-    assert np.allclose(theory.bit_errors_cdf(limits, np.pi / 2, 15, 40), stats.binom.cdf(limits, 15, 0.5), rtol=1e-10)
+    assert np.allclose(theory.bit_errors_cdf(Layer(15, 40), np.pi / 2, limits), stats.binom.cdf(limits, 15, 0.5), rtol=1e-10)
 
 
 # --- what is public
@@ -217,7 +217,7 @@ def test_guessed_key_has_the_predicted_cosine(ratio):
     for _ in range(60):
         key = rng.standard_normal(64)
         cosines.append(guessed_key(rng, public_rows(Layer(64, 64 * ratio), key, 16, rng), 10) @ key / np.linalg.norm(key))
-    agrees(np.square(cosines), theory.training_cosine(theory.second_moment(Layer(64, 64 * ratio)), 64, 64) ** 2)
+    agrees(np.square(cosines), theory.training_cosine(Layer(64, 64 * ratio), 64) ** 2)
 
 
 # --- the code

@@ -119,7 +119,7 @@ def nearer_probability(layer, start, depth, input_dim):
     """
     start, input_dim = number("start", start, 0), count("input_dim", input_dim, 2)
     (z, weight), (t, t_weight) = normal_trapezoid(801), hermite(21)
-    width, depth = require(layer, WIDE).width, numbers("depth", depth, 1)
+    width, depth = require(layer, WIDE).width, numbers("depth", depth, 0)
     shares = []
     for layers in np.ravel(depth):
         noise = noise_scale(layer, layers)
