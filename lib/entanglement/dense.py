@@ -64,7 +64,8 @@ class DenseNetwork(Network):
         lost to cancellation, and w as p e^q with q >= 0. Where the gain is negative (M < 1),
         rounding grows by it each layer: trust about 20/|gain|.
         """
-        unit, X = self.training_input, torch.from_numpy(self._inputs(X)).T
+        X = torch.from_numpy(self._inputs(X)).T
+        unit = self.training_input
         along, rest, norm = _split(unit, X)
         inside = norm <= DEPENDENT
         frame, p, q = (
@@ -84,6 +85,11 @@ class DenseNetwork(Network):
             p, q = p / grown, q + torch.log(grown)
             path.append((torch.where(inside, torch.inf, torch.log(p.abs()) + q), torch.sign(p)))
         return Velocity(*(torch.stack(part).numpy() for part in zip(*path, strict=True)))
+
+    def proper_velocity(self, X):
+        """(ln|w|, sign of w) of each row of X (P, d) with the training input, at the last layer."""
+        path = self.trajectory(X)
+        return Velocity(path.log_abs[-1], path.sign[-1])
 
     def pull_back(self):
         """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit
