@@ -1,94 +1,116 @@
 # The one way from a notebook to a figure. `make help` lists the targets.
 ifeq ($(filter grouped-target,$(.FEATURES)),)
-$(error GNU make 4.3 or newer is needed and this is $(MAKE_VERSION); on macOS: `brew install make`, then `gmake`)
+$(error GNU make 4.3 or newer is needed and this is $(MAKE_VERSION); \
+    on macOS: `brew install make`, then `gmake`)
 endif
 
-TARGETS := all test quick run lab bench sweep verify html test-browser refresh lint clean help
+TARGETS := all test quick run lab bench sweep verify teeth html binder test-browser \
+    test-parameters refresh extras lint clean help
 .PHONY: $(TARGETS)
 .DEFAULT_GOAL := all
 
-# As many as there are processors; a hub such as Binder lends fewer than the machine has, and says so.
-JOBS := $(if $(CPU_LIMIT),$(or $(filter-out 0,$(basename $(CPU_LIMIT))),1),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
+# As many as there are processors; a hub such as Binder lends fewer than the machine has.
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+JOBS := $(if $(CPU_LIMIT),$(or $(filter-out 0,$(basename $(CPU_LIMIT))),1),$(CORES))
+export JOBS
 export PYTEST_XDIST_AUTO_NUM_WORKERS := $(JOBS)
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
 endif
 
-# The Python that is active if it has everything (Binder, conda); else .venv, made by the rule below.
-ACTIVE := $(shell python3 -E -c 'import sys; from importlib.util import find_spec; \
-    print(sys.prefix != "$(CURDIR)/.venv" and all(map(find_spec, ("entanglement", "torch", "papermill"))))' 2>/dev/null)
+# The Python that is active if it has everything (Binder, conda); else .venv, by the last rule.
+ACTIVE := $(shell python3 -E -c 'from importlib.util import find_spec; \
+    from os.path import realpath; from sys import prefix; \
+    print(realpath(prefix) != realpath(".venv") and \
+    all(map(find_spec, ("entanglement", "companion", "torch", "papermill"))))' 2>/dev/null)
 ifeq ($(ACTIVE),True)
 PYTHON := python3
 else
 PYTHON := .venv/bin/python
 ENVIRONMENT := .venv/complete
 endif
+INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check -c lib/constraints.txt
+# No make that a test starts is part of this one: it takes neither its jobs nor its variables.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(PYTHON) -m pytest
 
-# This tree's library, even if the environment was made for another copy; this environment's kernel, even if the user has one.
+# This tree's library, even if the environment was made for another copy; its own kernel too.
 export PYTHONPATH := $(CURDIR)/lib
 export JUPYTER_PREFER_ENV_PATH := 1
-# Where the user typed the command, for paths given as parameters (`make -C` changes the working directory, not PWD).
+# Where the user typed the command, for paths given as parameters (`make -C` leaves PWD alone).
 export TYPED_IN := $(PWD)
-PIPELINE := $(PYTHON) -m companion.run
+# `make PINS= all` leaves each processor its own vector code (lib/companion/pins.py).
+export PINS ?= yes
 
 NOTEBOOKS := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
-# What figures depend on: all of the library but the rooms that no notebook imports.
-LIBRARY := $(filter-out $(addprefix %/,bench.py pages.py phase.py run.py refresh.py scratch.py sweep.py verify.py), \
+# What figures depend on: the library but for the rooms that no notebook imports.
+APART := bench binder gallery lab pages phase publish refresh run scratch sweep teeth verify
+LIBRARY := $(filter-out $(APART:%=\%/%.py), \
     $(wildcard lib/companion/*.py lib/entanglement/*.py lib/entanglement/theory/*.py))
 
-all: figures/claims.json build/claims.txt ## every figure and claims.json, from the notebooks; reruns only what changed (default)
+all: figures/claims.json build/claims.txt ## every figure and claims.json; reruns what changed
 	@cat build/claims.txt
 
-# build/rules.mk: for each notebook, one rule that makes its figures and claims, listed in PUBLISHED.
+# build/rules.mk: for each notebook, one rule that makes its figures and claims: the PUBLISHED.
 ifneq ($(filter-out $(filter-out all,$(TARGETS)),$(or $(MAKECMDGOALS),all)),)
 include build/rules.mk
 endif
 
-build/rules.mk: notebooks $(NOTEBOOKS:%=notebooks/%.ipynb) lib/companion/run.py | $(ENVIRONMENT)
+build/rules.mk: notebooks $(NOTEBOOKS:%=notebooks/%.ipynb) lib/companion/publish.py | $(ENVIRONMENT)
 	@mkdir -p build
-	@$(PIPELINE) rules > $@.new
+	@$(PYTHON) -m companion.publish rules > $@.new
 	@mv $@.new $@
 
 figures/claims.json build/claims.txt &: $(PUBLISHED) build/rules.mk
-	@$(PIPELINE) merge
+	@$(PYTHON) -m companion.publish merge
 
 # An interrupted make would delete these, though each is replaced whole or not at all.
 .PRECIOUS: $(PUBLISHED) figures/claims.json build/claims.txt
 
-test: $(ENVIRONMENT) ## the tests of library, notebooks (rerun and compared with their stored outputs) and pipeline
-	@$(PYTHON) -m pytest
+test: $(ENVIRONMENT) ## library, pipeline and notebooks (rerun, compared with what is stored)
+	@$(PYTEST)
 
 quick: $(NOTEBOOKS:%=quick-%) ## every notebook at small sizes, into build/quick/
 quick-%: $(ENVIRONMENT)
-	@$(PIPELINE) run $* --quick
+	@$(PYTHON) -m companion.run $* --quick
 
-run: $(ENVIRONMENT) ## one notebook with other parameters, into build/run/: make run NB=01 P="-p width 64 -p seed 7"
-	@$(PIPELINE) run $(or $(NB),$(error which notebook? make run NB=01 P="-p width 64")) $(P)
+WHICH = $(or $(NB),$(error which notebook? make run NB=01 P="-p width 64"))
+run: $(ENVIRONMENT) ## other parameters, into build/run/: make run NB=01 P="-p width 64 -p seed 7"
+	@$(PYTHON) -m companion.run $(WHICH) $(P)
 
-lab: $(ENVIRONMENT) ## JupyterLab in notebooks/
-	@$(PYTHON) -m jupyterlab --ServerApp.root_dir=notebooks
+lab: $(ENVIRONMENT) ## JupyterLab
+	@$(PYTHON) -m companion.lab
 
-bench: $(ENVIRONMENT) ## what the library's shortcuts gain, into build/bench.json and build/bench.png
+bench: $(ENVIRONMENT) ## what the library's shortcuts gain, into build/bench.json and bench.png
 	@$(PYTHON) -m entanglement.bench
 
-sweep: $(ENVIRONMENT) ## the phase diagram at full size, resumable: make sweep [SCHEDULER=tcp://127.0.0.1:8786] [RETRY=1]
-	@$(PYTHON) -m entanglement.phase --jobs $(JOBS) $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(RETRY),--retry)
+sweep: $(ENVIRONMENT) ## the phase diagram, resumable: [SCHEDULER=tcp://127.0.0.1:8786] [RETRY=1]
+	@$(PYTHON) -m entanglement.phase --jobs $(JOBS) $(SCHEDULER:%=--scheduler %) $(if $(RETRY),--retry)
 
-verify: $(ENVIRONMENT) ## rerun everything in a clean copy and compare it, line by line, with what is stored
+verify: $(ENVIRONMENT) ## rerun all in a clean copy and compare it, line by line, with the stored
 	@$(PYTHON) -m companion.verify
+
+teeth: $(ENVIRONMENT) ## the smallest error that each recorded check would notice
+	@$(PYTHON) -m companion.teeth
 
 html: $(ENVIRONMENT) ## the stored notebooks as self-contained web pages, in build/html/
 	@$(PYTHON) -m companion.pages
 
-test-browser: html ## a reader's session in headless Chromium (Debian: apt-get install chromium)
-	@$(PYTHON) -c 'import playwright' 2>/dev/null || $(PYTHON) -m pip install --quiet --disable-pip-version-check -c lib/constraints.txt playwright
-	@$(PYTHON) -m pytest -n 0 tests/browser.py
+binder: $(ENVIRONMENT) ## badge and link for Binder, from where this clone came from
+	@$(PYTHON) -m companion.binder
 
-refresh: $(NOTEBOOKS:%=refresh-%) ## for authors: rewrite the stored outputs of the notebooks, the figures and README's tables
-	@$(MAKE) --no-print-directory all
-	@$(PYTHON) -m companion.refresh
-refresh-%: $(ENVIRONMENT)
-	@$(PYTHON) -m companion.refresh $*
+test-browser: html extras ## a reader's session in Chromium (Debian: apt-get install chromium)
+	@$(PYTEST) -n 0 tests/browser.py
+
+test-parameters: $(ENVIRONMENT) ## every parameter of every notebook at both ends of its range
+	@$(PYTEST) -n 0 tests/parameters.py
+
+refresh: $(ENVIRONMENT) ## for authors: stored outputs, figures, generated tables: [NB=01]
+	@$(PYTHON) -m companion.refresh $(NB)
+
+extras: $(ENVIRONMENT) ## install what some tests skip without, and test-browser needs
+	@$(PYTHON) -c 'from importlib.util import find_spec; \
+	    assert all(map(find_spec, ("art", "distributed", "faiss", "playwright")))' 2>/dev/null || \
+	$(INSTALL) -e "lib[extras]"
 
 lint: $(ENVIRONMENT) ## style and spelling
 	@$(PYTHON) -m ruff check
@@ -100,15 +122,23 @@ clean: ## remove build/ (the environment too: rm -rf .venv)
 
 help: ## this list
 	@echo "JOBS=1 runs one notebook at a time; by default one per processor core."
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
+	while IFS='|' read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
 
-# The stamp comes last, so that a half-made environment is made again from scratch; a broken one too.
-.venv/complete: lib/constraints.txt lib/pyproject.toml $(if $(shell .venv/bin/python -I -S -c 'print(1)' 2>/dev/null),,broken)
-	@for python in python3.11 python3; do \
-	    $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && break; python=; done; \
-	test -n "$$python" || { echo "Python 3.11 is needed to make .venv and was not found; conda env create -f environment.yml brings it" >&2; exit 1; }; \
-	echo "Making .venv with pinned versions of everything, once: one to five minutes, up to 3 GB ..."; \
+# torch's CPU build comes from PyTorch's own index, if that answers: elsewhere Linux gets the CUDA
+# build, three times as large. The stamp comes last, so that what is half made is made again.
+BROKEN := $(if $(shell .venv/bin/python -ISc 'print(1)' 2>/dev/null),,broken)
+.venv/complete: lib/constraints.txt lib/pyproject.toml $(BROKEN)
+	@for python in python3.13 python3.12 python3.11 python3; do \
+	    $$python -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	    2>/dev/null && break; python=; done; \
+	test -n "$$python" || { echo "Python 3.11, 3.12 or 3.13 with its venv is needed to make .venv," \
+	    "and none was found; conda env create -f environment.yml brings one" >&2; exit 1; }; \
+	echo "Making .venv with $$($$python --version) and pinned versions of everything, once:" \
+	    "one to five minutes, 2 GB (6 GB if only the CUDA build of torch is found) ..."; \
 	$$python -m venv --clear .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c lib/constraints.txt -e "lib[notebooks,test]"
+	@$(INSTALL) --no-deps --timeout 5 --retries 0 --index-url https://download.pytorch.org/whl/cpu \
+	    torch 2>/dev/null || true
+	@$(INSTALL) -e "lib[notebooks,test]"
 	@touch $@
 .PHONY: broken

@@ -18,10 +18,10 @@ import urllib.request
 import pytest
 from playwright.sync_api import sync_playwright
 
-from companion import run as pipeline
+from companion import pins, tree
 
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
-SCREENSHOTS = pipeline.BUILD / "browser"
+SCREENSHOTS = tree.BUILD / "browser"
 MINUTE = 60_000  # milliseconds
 SETTINGS = {  # every cell in the page, not only those in view; no file written or question asked behind the reader's back
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -45,7 +45,7 @@ def browser():
 def lab(tmp_path):
     """(address, folder, token) of a JupyterLab of its own: settings, kernels and notebooks in a temporary folder, gone afterwards."""
     folder = tmp_path
-    shutil.copytree(pipeline.NOTEBOOKS, folder / "notebooks")
+    shutil.copytree(tree.NOTEBOOKS, folder / "notebooks")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -56,7 +56,7 @@ def lab(tmp_path):
         path = folder / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings), encoding="utf-8")
-    environment = {key: value for key, value in os.environ.items() if key != "ENTANGLEMENT_OUT"} | pipeline.ENVIRONMENT | private
+    environment = {key: value for key, value in os.environ.items() if key != "ENTANGLEMENT_OUT"} | pins.environment() | private
     options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder / 'notebooks'}", "--LabApp.expose_app_in_browser=True"]
     with open(SCREENSHOTS.parent / "lab.log", "wb") as log:
@@ -118,7 +118,7 @@ def assert_ran(book, stem):
     cells = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
     assert "error" not in [output["output_type"] for cell in cells for output in cell["outputs"]]
-    assert pictures(book) == pictures(json.loads((pipeline.NOTEBOOKS / f"{stem}.ipynb").read_text(encoding="utf-8"))) > 0
+    assert pictures(book) == pictures(json.loads((tree.NOTEBOOKS / f"{stem}.ipynb").read_text(encoding="utf-8"))) > 0
 
 
 def pictures(book):
@@ -126,7 +126,7 @@ def pictures(book):
 
 
 def test_the_overview_runs_and_its_explorer_answers(page, lab):
-    stem = pipeline.stems()[0]
+    stem = tree.stems()[0]
     assert_ran(run_all(page, lab, stem), stem)
     image = page.locator("img.explorer")
     image.wait_for()
@@ -159,7 +159,7 @@ def test_pages_are_whole_without_a_network(browser, scheme):
     context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": 1000, "height": 1200})
     page, asked = context.new_page(), []
     page.on("request", lambda request: asked.append(request.url))
-    for path in sorted((pipeline.BUILD / "html").glob("*.html")):
+    for path in sorted((tree.BUILD / "html").glob("*.html")):
         page.goto(path.as_uri())
         assert path.stat().st_size < 8 * 2**20
         assert page.evaluate("document.documentElement.dataset.theme") == scheme

@@ -7,6 +7,7 @@ from scipy import integrate
 from scipy.stats import norm
 
 from companion import run as pipeline
+from entanglement import Layer
 from entanglement import data, robustness, theory
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
@@ -45,17 +46,17 @@ def test_the_masks_of_pairs_leave_what_theory_says():
     """E13 in small: photograph through networks inferred from noise, better sign."""
     k, n, depth, trials = 100, 140, 30, 4000
     theta = independent_angles(np.random.default_rng(2), trials, k)
-    w = simulate(theta, k, depth, n, trials=trials, seed=5, keep=[depth])
+    w = simulate(Layer(k, n), theta, depth, trials=trials, seed=5, keep=[depth])
     folded = np.minimum(angle(w), np.pi - angle(w))[:, 0]
     log_error = np.log(theory.mask_error(folded, 100.0, k))
-    law = theory.mean_log_mask_error(theory.velocity_scale(depth, theory.rapidity_gain(k, n, "largest"), k, k), 100.0, k)
+    law = theory.mean_log_mask_error(theory.velocity_scale(depth, theory.rapidity_gain(Layer(k, n)), k, k), 100.0, k)
     assert abs(log_error.mean() - law) < 4 * log_error.std() / np.sqrt(trials) + 0.01  # 0.01: w is nearly normal at k = 100
 
 
 def test_the_message_comes_back_through_the_right_network_only():
     k, rng = 400, np.random.default_rng(14)
     message, x, v = data.standardised(data.photograph("cat", (20, 20)), columns=True).ravel(), *rng.standard_normal((2, k))
-    right, wrong = (LazyNetwork(k, 30, 4 * k, seed=seed).fit(x) for seed in (3, 4))
+    right, wrong = (LazyNetwork(Layer(k, 4 * k), 30, seed=seed).fit(x) for seed in (3, 4))
     published = message + 40 * right.transform(x[None])[0]
 
     def errors(net):
@@ -69,7 +70,7 @@ def test_the_message_comes_back_through_the_right_network_only():
 
 def test_angle_of_unseen_inputs_is_that_of_their_features():
     rng = np.random.default_rng(6)
-    net = LazyNetwork(40, 3, 120, seed=1).fit(rng.standard_normal(40))
+    net = LazyNetwork(Layer(40, 120), 3, seed=1).fit(rng.standard_normal(40))
     X = rng.standard_normal((2, 40))
     f = np.vstack([net.transform(net.basis[:, 0][None]), net.transform(X)])
     rest = unit_rows(f[1:] - np.outer(f[1:] @ f[0], f[0]))
@@ -97,11 +98,11 @@ def test_opposite_probability_by_two_dimensional_quadrature(first, second, cosin
 def test_sides_of_unseen_pairs_differ_as_often_as_theory_says():
     """E14 in small, over networks: three inputs at chosen cotangents to the training input."""
     k, n, count = 64, 307, 500
-    deviation = 1 / np.sqrt(k * (theory.second_moment(k, n) - 1))
+    deviation = 1 / np.sqrt(k * (theory.second_moment(Layer(k, n)) - 1))
     cotangents = deviation * np.array([1.5, -0.5, 0.4])
     X = np.zeros((3, k))
     X[:, 0], X[0, 1], X[1, [1, 2]], X[2, 3] = cotangents, 1, (0.6, 0.8), 1
-    signs = np.array([LazyNetwork(k, 12, n, seed=i).fit(np.eye(k)[0]).proper_velocity(X).sign for i in range(count)])
+    signs = np.array([LazyNetwork(Layer(k, n), 12, seed=i).fit(np.eye(k)[0]).proper_velocity(X).sign for i in range(count)])
     for i, j, cosine in ((0, 1, 0.6), (0, 2, 0.0)):
         law = theory.opposite_probability(cotangents[i], cotangents[j], cosine, deviation)
         share = np.mean(signs[:, i] != signs[:, j])
@@ -114,12 +115,12 @@ def test_mean_square_tangent_of_networks(depth):
     k, d, found = 24, 12, []
     for seed in range(150):
         x = rng.standard_normal(d)
-        G = robustness.velocity_parts(DenseNetwork(k, depth, 60, seed=seed).fit(x))[1][-1]
+        G = robustness.velocity_parts(DenseNetwork(Layer(k, 60), depth, seed=seed).fit(x))[1][-1]
         Z = rng.standard_normal((20, d))
         Z = unit_rows(Z - np.outer(Z @ x, x) / (x @ x))
         found.append(np.mean(np.sum((Z @ G) ** 2, axis=1) / np.sum(Z @ G * Z, axis=1) ** 2 - 1))
     error = np.std(found) / np.sqrt(len(found))
-    assert abs(np.mean(found) - theory.mean_square_tangent(depth, k, d)) < 4 * error
+    assert abs(np.mean(found) - theory.mean_square_tangent(Layer(k), d, depth)) < 4 * error
     assert error < 0.05 * np.mean(found)
 
 
@@ -222,7 +223,7 @@ def test_pgd_agrees_with_the_adversarial_robustness_toolbox(classifier, norm_, r
 @pytest.fixture(scope="module")
 def network():
     rng = np.random.default_rng(11)
-    return DenseNetwork(30, 6, 140, seed=2).fit(rng.standard_normal(20)), rng.standard_normal((7, 20))
+    return DenseNetwork(Layer(30, 140), 6, seed=2).fit(rng.standard_normal(20)), rng.standard_normal((7, 20))
 
 
 def test_velocity_parts_give_the_proper_velocities(network):

@@ -5,6 +5,7 @@ import pytest
 from scipy import integrate, linalg
 from scipy.stats import ks_2samp, kstest
 
+from entanglement import Layer
 from entanglement import robustness, theory
 from entanglement.dense import DenseNetwork
 from entanglement.pairs import angle, directions, simulate
@@ -107,7 +108,7 @@ def test_setting_distance_is_a_total_variation_and_bounds_chsh(c, rng):
 
 
 def test_one_row_thrown_away_imitates_a_singlet():
-    c = 2000 * (theory.finite_second_moment(2000, 2001) - 1)
+    c = 2000 * (theory.finite_second_moment(Layer(2000, 2001)) - 1)
     assert c == pytest.approx(1, abs=0.01)
     assert theory.chsh(lambda t: theory.training_correlation(t, c), *STANDARD) == pytest.approx(np.sqrt(8), abs=0.01)
 
@@ -132,8 +133,8 @@ def test_mean_cosine_starts_at_the_cosine_and_ends_on_the_line():
 @pytest.mark.parametrize("depth", [20, 100])
 def test_mean_cosine_and_the_martingale_against_pairs(depth):
     width, N = 64, 20_000
-    theta = angle(simulate(1.0, width, depth, trials=N, seed=depth, keep=[depth]))[:, 0]
-    law = theory.mean_cosine(1.0, [2 * depth * theory.rapidity_gain(width)])[0]
+    theta = angle(simulate(Layer(width), 1.0, depth, trials=N, seed=depth, keep=[depth]))[:, 0]
+    law = theory.mean_cosine(1.0, [2 * depth * theory.rapidity_gain(Layer(width))])[0]
     assert abs(np.cos(theta).mean() - law) < 4 * np.cos(theta).std() / np.sqrt(N)
     assert abs(theta.mean() - 1.0) < 4 * theta.std() / np.sqrt(N)
 
@@ -163,10 +164,10 @@ def test_mean_unseen_cosine_against_a_product_quadrature(theta):
         (lambda: theory.direction_cdf(0.1, np.nan), "excess"),
         (lambda: theory.direction_cdf(np.nan, 1.0), "turn"),
         (lambda: theory.setting_distance(1.0, -0.5), "excess"),
-        (lambda: directions(4, 2, inputs=5), "inputs"),
-        (lambda: directions(4, 2, inputs=1), "inputs"),
-        (lambda: directions(4, 0), "depth"),
-        (lambda: directions(4, 2, pool=3), "pool"),
+        (lambda: directions(Layer(4), 2, inputs=5), "inputs"),
+        (lambda: directions(Layer(4), 2, inputs=1), "inputs"),
+        (lambda: directions(Layer(4), 0), "depth"),
+        (lambda: directions(Layer(4, 3), 2), "pool"),
     ],
 )
 def test_wrong_arguments_are_named(call, name):
@@ -181,9 +182,9 @@ def test_wrong_arguments_are_named(call, name):
 def test_directions_have_the_law_of_dense_networks(width, pool, depth):
     """r of dense matrices, projected on the training input and two orthogonal directions, two-sample tests."""
     x = np.eye(width)
-    dense = np.array([robustness.direction(DenseNetwork(width, depth, pool, seed=i).fit(x[0]))[:3] for i in range(600)])
+    dense = np.array([robustness.direction(DenseNetwork(Layer(width, pool), depth, seed=i).fit(x[0]))[:3] for i in range(600)])
     dense /= np.linalg.norm(dense, axis=1)[:, None]
-    drawn = directions(width, depth, pool, inputs=3, trials=20_000, seed=2)
+    drawn = directions(Layer(width, pool), depth, inputs=3, trials=20_000, seed=2)
     assert np.linalg.norm(drawn, axis=1) == pytest.approx(1) and (drawn[:, 0] > 0).all()
     for coordinate in range(3):
         assert ks_2samp(dense[:, coordinate], drawn[:, coordinate]).pvalue > 1e-4
@@ -192,24 +193,24 @@ def test_directions_have_the_law_of_dense_networks(width, pool, depth):
 
 def test_directions_give_the_sides_that_pairs_give():
     theta, N = 1.2, 20_000
-    r = directions(40, 6, 80, trials=N, seed=3)
+    r = directions(Layer(40, 80), 6, trials=N, seed=3)
     from_r = np.mean(np.cos(theta) * r[:, 0] + np.sin(theta) * r[:, 1] > 0)
-    from_pairs = np.mean(simulate(theta, 40, 6, 80, trials=N, seed=4, keep=[6]).sign > 0)
+    from_pairs = np.mean(simulate(Layer(40, 80), theta, 6, trials=N, seed=4, keep=[6]).sign > 0)
     assert abs(from_r - from_pairs) < 4 * np.sqrt(from_r * (1 - from_r) * 2 / N)
 
 
 def test_directions_in_a_plane_orthogonal_to_the_training_input_are_uniform():
-    r = directions(33, 4, 99, inputs=3, trials=20_000, seed=5)
+    r = directions(Layer(33, 99), 4, inputs=3, trials=20_000, seed=5)
     assert kstest(np.arctan2(r[:, 2], r[:, 1]) / (2 * np.pi) + 0.5, "uniform").pvalue > 1e-4
 
 
 def test_directions_follow_their_seed():
-    first, again, other = (directions(8, 3, trials=5, seed=s) for s in (1, 1, 2))
+    first, again, other = (directions(Layer(8), 3, trials=5, seed=s) for s in (1, 1, 2))
     assert (first == again).all() and (first != other).any()
 
 
 def test_directions_of_a_pool_of_one_row_more_have_the_law_of_cos():
     """The deep limit of selection `largest`, n = k + 1, against c = k (M - 1)."""
-    c = 32 * (theory.finite_second_moment(32, 33) - 1)
-    r = directions(32, 420, 33, trials=4000, seed=6)
+    c = 32 * (theory.finite_second_moment(Layer(32, 33)) - 1)
+    r = directions(Layer(32, 33), 420, trials=4000, seed=6)
     assert kstest(np.arctan2(r[:, 1], r[:, 0]), lambda u: theory.direction_cdf(u, c)).pvalue > 1e-4

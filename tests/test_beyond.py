@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.stats import kstest, norm
 
+from entanglement import Layer
 from entanglement import beyond, theory
 from entanglement.pairs import independent_angles, rapidity, simulate
 from entanglement.theory.margins import mean_log_chi
@@ -65,9 +66,9 @@ def test_relu_gain_against_its_own_layer():
 
 
 def test_relu_typical_angle_in_wide_and_finite_networks():
-    assert theory.relu_typical_angle(1.0, 20, 10**7)[-1] == pytest.approx(theory.relu_angle(1.0, 20), rel=1e-5)
+    assert theory.relu_typical_angle(10**7, 1.0, 20)[-1] == pytest.approx(theory.relu_angle(1.0, 20), rel=1e-5)
     logs = np.log(beyond.walk(partial(beyond.relu, rng(7)), beyond.pairs_at(1.0, 48, 600), 60, keep=[60])[0])
-    assert within(logs, np.log(theory.relu_typical_angle(1.0, 60, 48)[-1]))
+    assert within(logs, np.log(theory.relu_typical_angle(48, 1.0, 60)[-1]))
 
 
 def test_tanh_fixed_point_against_quadrature_and_a_long_network():
@@ -109,7 +110,7 @@ def test_batch_norm_spread_at_rest():
         layer = partial(beyond.batch_normalised, rng(11, N))
         start = rng(12, N).standard_normal((250, N, k))
         square = beyond.walk(layer, start, 14, lambda F: np.linalg.svd(F, compute_uv=False) ** 2, keep=[14])[0]
-        assert within(square.var(axis=1) / square.mean(axis=1) ** 2, theory.batch_norm_spread(N, k))
+        assert within(square.var(axis=1) / square.mean(axis=1) ** 2, theory.batch_norm_spread(k, N))
 
 
 # --- attention -------------------------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ def test_drift_is_of_the_order_of_the_rate_and_tells_a_bad_step():
 def test_rapidity_of_ordinary_networks_diffuses_on_the_hyperbolic_plane():
     for time in (0.5, 5.0):
         depth = round(time * 200)
-        w = simulate(np.pi / 2, 200, depth, trials=1500, seed=[22, depth], keep=[depth])
+        w = simulate(Layer(200), np.pi / 2, depth, trials=1500, seed=[22, depth], keep=[depth])
         far = np.abs(rapidity(w))[:, 0]
         for r in (0.5, 1.5, 3.0):
             share = theory.diffused_rapidity_cdf(r, time)
@@ -223,9 +224,9 @@ def test_entangling_time_against_the_diffusion_on_a_grid():
 
 @pytest.mark.parametrize("width, pool", [(64, 64), (48, 96), (1000, 10_000), (40, 4_000_000)])
 def test_depth_to_entangle_is_where_half_of_the_pairs_are_beyond(width, pool):
-    predicted = theory.depth_to_entangle(width, pool)
+    predicted = theory.depth_to_entangle(Layer(width, pool))
     low, trials = int(predicted), 4000 if pool > width else 8000
-    w = simulate(independent_angles(rng(23), trials, width), width, low + 1, pool, trials=trials, seed=24, keep=[low, low + 1])
+    w = simulate(Layer(width, pool), independent_angles(rng(23), trials, width), low + 1, trials=trials, seed=24, keep=[low, low + 1])
     medians = np.median(w.log_abs, axis=0)
     if pool > width:
         reached = low + (np.log(10) - medians[0]) / (medians[1] - medians[0])
@@ -235,8 +236,8 @@ def test_depth_to_entangle_is_where_half_of_the_pairs_are_beyond(width, pool):
 
 
 def test_depth_to_entangle_where_layers_do_not():
-    assert theory.depth_to_entangle(64, 80, "signed") == np.inf
-    assert theory.depth_to_entangle(64, 640) < theory.depth_to_entangle(64, 128) < theory.depth_to_entangle(64)
+    assert theory.depth_to_entangle(Layer(64, 80, "signed")) == np.inf
+    assert theory.depth_to_entangle(Layer(64, 640)) < theory.depth_to_entangle(Layer(64, 128)) < theory.depth_to_entangle(Layer(64))
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -254,11 +255,11 @@ def test_depth_to_entangle_where_layers_do_not():
         (lambda: theory.relu_step(3), "width: 3"),
         (lambda: theory.tanh_fixed_point(1.0, 0.0), "bias_scale"),
         (lambda: theory.attention_angle(2.5, 1, 1.0, 5), "theta: 2.5"),
-        (lambda: theory.batch_norm_spread(1, 5), "count: 1"),
+        (lambda: theory.batch_norm_spread(5, 1), "count: 1"),
         (lambda: theory.mode_time(1.5, 2, 0.5, 1.0), "strength: "),
         (lambda: theory.mode_time(0.9, 2, 1.0, 1.0), "strength: "),
-        (lambda: theory.depth_to_entangle(8, 4), "pool: 4"),
-        (lambda: theory.depth_to_entangle(8, 16, "best"), "rule: 'best'"),
+        (lambda: theory.depth_to_entangle(Layer(8, 4)), "pool: 4"),
+        (lambda: theory.depth_to_entangle(Layer(8, 16, "best")), "rule: 'best'"),
     ],
 )
 def test_refusals_name_the_argument(call, message):

@@ -7,6 +7,7 @@ from scipy.integrate import quad
 from scipy.stats import chi, norm
 from test_selection import drawn_whole
 
+from entanglement import Layer
 from entanglement import pairs, theory
 
 
@@ -47,9 +48,9 @@ def test_staircase_at_any_distance():
 
 
 def test_staircase_is_the_mean_path_of_a_wide_network():
-    gain = theory.rapidity_gain(400, 1000, "largest")
+    gain = theory.rapidity_gain(Layer(400, 1000))
     for theta in (0.3, 2.5):
-        path = pairs.rapidity(pairs.simulate(theta, 400, 20, 1000, trials=400, seed=3))
+        path = pairs.rapidity(pairs.simulate(Layer(400, 1000), theta, 20, trials=400, seed=3))
         law = theory.rapidity_staircase(path[0, 0], gain, np.arange(21))
         error = path.std(axis=0)[1:] / 20
         assert (np.abs(path.mean(axis=0) - law)[1:] < 4 * error + 0.002).all()  # 0.002: the noise of w_0 + S, second order
@@ -95,7 +96,7 @@ def test_layer_cdf_of_a_layer_drawn_whole():
 @pytest.mark.parametrize("width", [2, 5])
 def test_noise_without_selection_is_cauchy(width):
     """S read off two starts of the same networks: w_L = Lambda (w_0 + S)."""
-    ends = [pairs.simulate(start, width, 60 * width, trials=4000, seed=6, keep=[60 * width]) for start in (np.pi / 2, np.pi / 4)]
+    ends = [pairs.simulate(Layer(width), start, 60 * width, trials=4000, seed=6, keep=[60 * width]) for start in (np.pi / 2, np.pi / 4)]
     ratio = ends[0].sign * ends[1].sign * np.exp(ends[1].log_abs - ends[0].log_abs)
     S = 1 / (ratio - 1)
     for quantile in (-5.0, -1.0, 0.0, 0.5, 2.0):

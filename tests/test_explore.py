@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from entanglement import Layer
 from entanglement import explore, theory
 
 
@@ -17,8 +18,8 @@ def test_pairs_follow_the_staircase_and_pixels_their_law():
         assert paths.shape == (explore.PAIRS, 4) and right.shape == (50, 50) and right.dtype == bool
         assert np.abs(paths.mean(axis=0) - staircase).max() < 0.1
         wrong.append(1 - right.mean())
-    before = theory.wide_angle(np.radians(75), theory.second_moment(2500, 10_000), 2)
-    assert np.mean(wrong) == pytest.approx(theory.bit_flip_probability(before, 2500, 10_000), abs=4 * np.std(wrong) / np.sqrt(20))
+    before = theory.wide_angle(np.radians(75), theory.second_moment(Layer(2500, 10_000)), 2)
+    assert np.mean(wrong) == pytest.approx(theory.bit_flip_probability(Layer(2500, 10_000), before), abs=4 * np.std(wrong) / np.sqrt(20))
 
 
 def test_anti_correlated_pairs_read_the_negative_and_ordinary_networks_are_slow():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from entanglement import Layer
 from entanglement import pairs, robustness, theory
 from entanglement.dense import DenseNetwork
-from entanglement.selection import margin_norms
+from entanglement import margin_norms
 
 
 def close(values, predicted):
@@ -19,7 +20,7 @@ def cosines_with_sample(width, depth, pool, rule, d, count):
     found = []
     for seed in range(count):
         x = np.random.default_rng([seed, 1]).standard_normal(d)
-        net = DenseNetwork(width, depth, pool, rule, seed=seed).fit(x)
+        net = DenseNetwork(Layer(width, pool, rule), depth, seed=seed).fit(x)
         found.append(robustness.direction(net) @ x / np.linalg.norm(x))
     return np.array(found)
 
@@ -43,7 +44,7 @@ def test_inverse_moments_against_drawn_norms(layer):
 
 def test_inverse_moments_need_width_five():
     with pytest.raises(ValueError, match="width"):
-        theory.inverse_norm_moments(4, 8, "largest")
+        theory.inverse_norm_moments(Layer(4, 8))
 
 
 @pytest.mark.parametrize(
@@ -52,33 +53,33 @@ def test_inverse_moments_need_width_five():
 def test_direction_tangent_over_dense_networks(layer):
     width, depth, pool, rule, d = layer
     tangent = 1 / cosines_with_sample(*layer, 300) ** 2 - 1
-    mean, variance = theory.direction_tangent(depth, width, d, pool, rule)
+    mean, variance = theory.direction_tangent(Layer(width, pool, rule), d, depth)
     assert close(tangent, mean)
     assert close((tangent - tangent.mean()) ** 2, variance)
 
 
 def test_direction_tangent_has_the_limits_of_the_pair_law():
-    deep, _ = theory.direction_tangent(300, 64, 2, 408, "largest")
-    assert deep == pytest.approx(1 / (1 / theory.inverse_norm_moments(64, 408, "largest")[0] - 63), rel=1e-10)
-    wide = theory.direction_tangent(7, 20_000, 500, 40_000, "largest")[0]
-    M = theory.second_moment(20_000, 40_000)
+    deep, _ = theory.direction_tangent(Layer(64, 408), 2, 300)
+    assert deep == pytest.approx(1 / (1 / theory.inverse_norm_moments(Layer(64, 408))[0] - 63), rel=1e-10)
+    wide = theory.direction_tangent(Layer(20_000, 40_000), 500, 7)[0]
+    M = theory.second_moment(Layer(20_000, 40_000))
     assert wide == pytest.approx(499 * (1 - M**-7) / (20_000 * (M - 1)), rel=1e-3)
-    assert theory.direction_tangent(1, 10, 4)[0] == pytest.approx(3 / 8)
+    assert theory.direction_tangent(Layer(10), 4, 1)[0] == pytest.approx(3 / 8)
 
 
 @pytest.mark.parametrize("power", [1, 2])
 @pytest.mark.parametrize("layer", [(24, 2, 96, "largest", 7), (40, 6, None, "none", 12)])
 def test_direction_cosine_over_dense_networks(layer, power):
     width, depth, pool, rule, d = layer
-    predicted = theory.direction_cosine(depth, width, d, pool, rule, power)
+    predicted = theory.direction_cosine(Layer(width, pool, rule), d, depth, power=power)
     assert close(cosines_with_sample(*layer, 300) ** power, predicted**power)
 
 
 def test_direction_cosine_is_exact_at_depth_one_and_right_in_the_wide_deep_limit():
     T = np.random.default_rng(2).chisquare(4, 400_000) / np.random.default_rng(3).chisquare(12, 400_000)
-    assert close(1 / (1 + T), 12 / 16) and theory.direction_cosine(1, 12, 5) ** 2 == pytest.approx(12 / 16, rel=1e-3)
-    wide = theory.training_cosine(theory.second_moment(4000, 16_000), 4000, 4000)
-    assert theory.direction_cosine(60, 4000, 4000, 16_000, "largest") == pytest.approx(wide, rel=2e-3)
+    assert close(1 / (1 + T), 12 / 16) and theory.direction_cosine(Layer(12), 5, 1) ** 2 == pytest.approx(12 / 16, rel=1e-3)
+    wide = theory.training_cosine(theory.second_moment(Layer(4000, 16_000)), 4000, 4000)
+    assert theory.direction_cosine(Layer(4000, 16_000), 4000, 60) == pytest.approx(wide, rel=2e-3)
 
 
 def test_random_steps_in_two_and_three_dimensions():
@@ -99,17 +100,17 @@ def test_climb_success_over_dense_networks(depth, pool):
     shares = []
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        net = DenseNetwork(64, depth, pool, seed=seed).fit(rng.standard_normal(64))
+        net = DenseNetwork(Layer(64, pool), depth, seed=seed).fit(rng.standard_normal(64))
         X = rng.standard_normal((80, 64))
         ends = robustness.climb(robustness.side_gradient(net, X), X, 0.3, 10)
         shares.append(np.mean(net.proper_velocity(ends).sign != net.proper_velocity(X).sign))
-    predicted = theory.climb_success(3.0, depth, 64, 64, pool, "largest")
+    predicted = theory.climb_success(Layer(64, pool), 64, depth, 3.0)
     assert 0.2 < predicted < 0.9 and np.mean(shares) == pytest.approx(predicted, abs=4 * np.sqrt(predicted * (1 - predicted) / 800))
     assert (
-        theory.climb_success(1e-12, depth, 64, 64, pool, "largest")
+        theory.climb_success(Layer(64, pool), 64, depth, 1e-12)
         < 0.05
         < 0.999
-        < theory.climb_success(1e9, depth, 64, 64, pool, "largest")
+        < theory.climb_success(Layer(64, pool), 64, depth, 1e9)
     )
 
 
@@ -117,9 +118,9 @@ def test_climb_success_over_dense_networks(depth, pool):
 def test_leading_cosine_of_a_wide_layer(d):
     width, pool = 400, 2400
     x = np.random.default_rng(4).standard_normal(d)
-    net = DenseNetwork(width, 1, pool, seed=4).fit(x)
+    net = DenseNetwork(Layer(width, pool), 1, seed=4).fit(x)
     leading = robustness.public_directions(net)[0] @ x / np.linalg.norm(x)
-    assert abs(leading) == pytest.approx(theory.leading_cosine(theory.second_moment(width, pool), d / width), abs=0.03)
+    assert abs(leading) == pytest.approx(theory.leading_cosine(theory.second_moment(Layer(width, pool)), d / width), abs=0.03)
     assert theory.leading_cosine(1.9, 1.0) == theory.leading_cosine(1.0, 1.0) == theory.leading_cosine(0.8, 1.0) == 0
     assert theory.leading_cosine(2.1, 1.0) > 0
 
@@ -129,12 +130,12 @@ def test_shared_cosine_over_grafted_networks():
     found = []
     for seed in range(80):
         x = np.random.default_rng([seed, 5]).standard_normal(d)
-        net, other = (DenseNetwork(width, depth, pool, seed=2 * seed + i).fit(x) for i in (0, 1))
+        net, other = (DenseNetwork(Layer(width, pool), depth, seed=2 * seed + i).fit(x) for i in (0, 1))
         r = robustness.direction(net)
         found.append([r @ robustness.direction(robustness.graft(net, s, other)) for s in (0, 1, 3, 5)])
-    predicted = [theory.shared_cosine(s, depth, width, d, pool) for s in (0, 1, 3, 5)]
+    predicted = [theory.shared_cosine(Layer(width, pool), d, depth, s) for s in (0, 1, 3, 5)]
     assert close(np.array(found)[:, :3], predicted[:3]) and np.allclose([row[3] for row in found], predicted[3])
-    assert predicted[0] == pytest.approx(theory.direction_cosine(depth, width, d, pool, "largest", power=1) ** 2, rel=0.02)
+    assert predicted[0] == pytest.approx(theory.direction_cosine(Layer(width, pool), d, depth, power=1) ** 2, rel=0.02)
 
 
 @pytest.mark.parametrize("width, d, shared", [(6, 6, 0), (6, 6, 5), (5, 9, 3), (9, 4, 1)])
@@ -146,7 +147,7 @@ def test_prefix_sine_of_drawn_matrices(width, d, shared):
         y = np.einsum("pij,tpi->tpj", W, y)
     y /= np.linalg.norm(y, axis=2, keepdims=True)
     sine = np.linalg.norm(y[1] - np.sum(y[0] * y[1], axis=1, keepdims=True) * y[0], axis=1)
-    assert close(np.log(sine), theory.prefix_log_sine(shared, width, d))
+    assert close(np.log(sine), theory.prefix_log_sine(width, d, shared))
 
 
 @pytest.mark.parametrize("q", [0.05, 0.5, 0.95])
@@ -164,9 +165,9 @@ def test_training_transfer_over_dense_networks():
     flips, steps = [], (1.2, 1.6, 2.5)
     for seed in range(250):
         x = np.random.default_rng([seed, 8]).standard_normal(d)
-        first, second = (robustness.direction(DenseNetwork(width, depth, pool, seed=2 * seed + i).fit(x)) for i in (0, 1))
+        first, second = (robustness.direction(DenseNetwork(Layer(width, pool), depth, seed=2 * seed + i).fit(x)) for i in (0, 1))
         flips.append([(x - s * (x @ first) * first) @ second < 0 for s in steps])
-    predicted = np.array([theory.training_transfer_probability(s, depth, width, d, pool) for s in steps])
+    predicted = np.array([theory.training_transfer_probability(Layer(width, pool), d, depth, s) for s in steps])
     assert (np.abs(np.mean(flips, axis=0) - predicted) < 4 * np.sqrt(predicted * (1 - predicted) / 250)).all()
     assert 0.02 < predicted[0] < predicted[1] < predicted[2] < 0.99
 
@@ -176,23 +177,23 @@ def test_training_transfer_of_drawn_directions(d):
     rng, count = np.random.default_rng(13), 100_000
     tangent = np.zeros((2, count))  # the perpetuity, drawn
     for freedom in (23, 23, d - 1):
-        tangent = rng.chisquare(freedom, (2, count)) / margin_norms(rng, 24, 48, "largest", (2, count)) ** 2 * (1 + tangent)
+        tangent = rng.chisquare(freedom, (2, count)) / margin_norms(Layer(24, 48), rng, (2, count)) ** 2 * (1 + tangent)
     v = rng.standard_normal((2, count, d - 1))
     v /= np.linalg.norm(v, axis=2, keepdims=True)
     between = (1 + np.sqrt(tangent[0] * tangent[1]) * np.sum(v[0] * v[1], axis=1)) * (1 + tangent[0]) ** -0.5
     for step in (1.05, 1.2, 1.7):
         flips = np.mean(step * between > np.sqrt(1 + tangent[0]))
-        assert flips == pytest.approx(theory.training_transfer_probability(step, 3, 24, d, 48), abs=0.01)
+        assert flips == pytest.approx(theory.training_transfer_probability(Layer(24, 48), d, 3, step), abs=0.01)
 
 
 @pytest.mark.parametrize("depth, rule", [(1, "signed"), (4, "signed"), (3, "largest")])
 def test_score_moments_against_the_exact_law_of_pairs(depth, rule):
     start = np.repeat([0.4, 1.0, 2.0], 40_000)
-    w = pairs.simulate(np.arctan2(1, start), 64, depth, 408, rule, trials=len(start), seed=9, keep=[depth])
+    w = pairs.simulate(Layer(64, 408, rule), np.arctan2(1, start), depth, trials=len(start), seed=9, keep=[depth])
     score = pairs.angle(w)[:, 0] / np.pi
-    moments = theory.score_moments([0.4, 1.0, 2.0], depth, 64, 408, rule)
+    moments = theory.score_moments(Layer(64, 408, rule), [0.4, 1.0, 2.0], depth)
     assert np.allclose([score.mean(), np.mean(score**2)], moments, rtol=[0.01, 0.02])
-    measured, _ = robustness.decidability(score[:, None], 1 - score[:, None])
+    measured, _ = robustness.pooled_decidability(score[:, None], 1 - score[:, None])
     assert measured == pytest.approx(theory.decidability(*moments), rel=0.02)
 
 
@@ -217,7 +218,7 @@ def test_descent_scores_over_drawn_matrices(rate):
 
 
 def test_scores_of_a_flipped_input_are_the_mirror_image():
-    net = DenseNetwork(20, 3, 60, seed=11).fit(np.random.default_rng(11).standard_normal(12))
+    net = DenseNetwork(Layer(20, 60), 3, seed=11).fit(np.random.default_rng(11).standard_normal(12))
     X = np.random.default_rng(12).standard_normal((50, 12))
     scores = [pairs.angle(net.proper_velocity(s * X)) / np.pi for s in (1, -1)]
     assert np.allclose(scores[0] + scores[1], 1, atol=1e-13)

@@ -1,5 +1,6 @@
-"""The pipeline on a miniature project: what is rerun, what is refused, what survives a failure, a Ctrl-C or a kill."""
+"""A miniature project that is not this paper: what is rerun, refused, stored, and what survives."""
 
+import ast
 import json
 import os
 import re
@@ -12,12 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from companion import claims, run as pipeline, refresh
+from companion import binder, claims, lab, refresh, run, tree
 
-PARAMETERS = 'width: int = 4\nscale: float = 1.0\nseed: int = 0\nquick: bool = False\nsample: "path" = ""'
+PARAMETERS = """width: int = 4  # 1 to 64: side of the picture
+scale: float = 1.0  # -10 to 1e3: of nothing much
+tone: str = "low"  # one of low, high: of nothing at all
+seed: int = 0  # 0 to 9: of no random number
+quick: bool = False  # no smaller than it is
+sample: "path" = ""  # a file of yours"""
 PLAIN = """import os, time
 from pathlib import Path
-from companion import claims
+from companion import claims, parameters
+parameters.check("{number}", globals())
 out = claims.output_dir()
 start = time.time()
 claims.write_whole(out / "started", b"")
@@ -25,68 +32,100 @@ time.sleep(float(os.environ.get("TEST_SLEEP", 0)))
 if os.environ.get("TEST_TIMES"):
     Path(os.environ["TEST_TIMES"], "{stem}").write_text(f"{{start}} {{time.time()}}")
 claims.write_whole(out / "figures" / "{number}_bytes.png", bytes(range(width)))
-claims.write_whole(out / "figures" / "{number}_table.csv", f"{{scale}} {{Path(sample).name}}".encode())
+table = f"{{scale}} {{Path(sample).name}}"
+claims.write_whole(out / "figures" / "{number}_table.csv", table.encode())
 assert "TEST_FAIL" not in os.environ, "told to fail"
 print("width", width)
-claims.record("{number}-it", "it does", "holds", "why", [claims.check("one", 1 + seed / 100, 1, tolerance=0.5)], notebook="{stem}")"""
-PICTURED = """import io
-from IPython.display import display
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-from companion import claims
-info, buffer, folder = PngInfo(), io.BytesIO(), claims.output_dir() / "figures"
-info.add_text("Title", "{number}_square")
-Image.new("L", (width, width), 100).save(buffer, "png", pnginfo=info)
-for name, content in [("square.png", buffer.getvalue()), ("square.pdf", b"pdf"), ("square.csv", b"side,4")]:
-    claims.write_whole(folder / f"{number}_{{name}}", content)
-display({{"image/png": buffer.getvalue(), "text/plain": "square"}}, raw=True, metadata={{"image/png": {{"alt": "square"}}}})
+how = dict(kind="law", tolerance=0.5, reason="ample")
+claims.record("{number}-it", [claims.check("one", 1 + seed / 100, 1, **how)])"""
+PICTURED = """from companion import claims, parameters, plots
+parameters.check("{number}", globals())
+fig, ax = plots.figure(size=(2, 2))
+plots.law(ax, [0, width], [0, 1])
+plots.save(fig, "{number}_line", {{"side": [width]}}, width=width)
 print("width", width)
-claims.record("{number}-it", "it does", "holds", "why", [claims.check("one", 1.23{number}5, 1, tolerance=0.5)], notebook="{stem}")"""
+how = dict(kind="law", tolerance=0.5, reason="ample")
+claims.record("{number}-it", [claims.check("one", 1.23{number}5, 1, **how)])"""
+WORDS = """# It does.
+
+## {number}_line
+To {{width}}.
+alt: A line that rises to {{width}}.
+
+## {number}-it
+claim: it does
+source: ours
+verdict: holds
+figures:
+why: it must
+"""
 MARKERS = "".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in refresh.README_PARTS)
 README = f"before\n{MARKERS}after\n"
 PUBLISHED = ["01_bytes.png", "01_table.csv"]
 
 
-def write_notebook(root, stem, *sources, figures=()):
+def write_notebook(root, stem, *sources, figures=(), parameters=PARAMETERS):
+    """A notebook that was never run, and its words; figures: what a refresh would have listed."""
+
     def cell(number, text, tags):
+        metadata = dict(tags=tags) if tags else {}
         return dict(
-            cell_type="code", id=f"c{number}", metadata=dict(tags=tags) if tags else {}, source=text, outputs=[], execution_count=None
+            cell_type="code",
+            id=f"c{number}",
+            metadata=metadata,
+            source=text,
+            outputs=[],
+            execution_count=None,
         )
 
     kernel = dict(name="python3", display_name="Python 3", language="python")
+    promised = dict(figures=list(figures), parameters=PARAMETERS)
     book = dict(
-        cells=[cell(0, PARAMETERS, ["parameters"])] + [cell(i, text, None) for i, text in enumerate(sources, start=1)],
-        metadata=dict(kernelspec=kernel, companion=dict(figures=list(figures))),
+        cells=[cell(0, parameters, ["parameters"])]
+        + [cell(i, text, None) for i, text in enumerate(sources, start=1)],
+        metadata=dict(kernelspec=kernel, companion=promised),
         nbformat=4,
         nbformat_minor=5,
     )
     (root / "notebooks" / f"{stem}.ipynb").write_text(json.dumps(book))
+    (root / "notebooks" / "words" / f"{stem[:2]}.md").write_text(WORDS.format(number=stem[:2]))
 
 
 class Project:
-    """A copy of the Makefile and the library, with notebooks of its own."""
+    """A copy of the Makefile and of `companion` alone, with notebooks of its own."""
 
     def __init__(self, root):
         self.root = root
-        for folder in ("notebooks", "figures", "tests"):
-            (root / folder).mkdir()
-        shutil.copytree(pipeline.LIB, root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+        for folder in ("notebooks/words", "figures", "tests"):
+            (root / folder).mkdir(parents=True)
+        caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(tree.LIB / "companion", root / "lib" / "companion", ignore=caches)
         for name in ("Makefile", ".pytest.ini", "tests/conftest.py", "tests/test_notebooks.py"):
-            shutil.copy(pipeline.ROOT / name, root / name)
+            shutil.copy(tree.ROOT / name, root / name)
         (root / "README.md").write_text(README)
-        self.environment = {key: value for key, value in os.environ.items() if not re.match("MAKE|MFLAGS|PYTEST|ENTANGLEMENT", key)}
+        ours = re.compile("MAKE|MFLAGS|PYTEST|ENTANGLEMENT|IPYTHONDIR|JUPYTER|MATPLOTLIBRC")
+        self.environment = {key: value for key, value in os.environ.items() if not ours.match(key)}
         # the Python that runs this test has everything, so it is the active one there
         self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     def plain(self, stem):
         number = stem.split("_")[0]
-        write_notebook(self.root, stem, PLAIN.format(stem=stem, number=number), figures=[f"{number}_bytes.png", f"{number}_table.csv"])
+        figures = [f"{number}_bytes.png", f"{number}_table.csv"]
+        write_notebook(self.root, stem, PLAIN.format(stem=stem, number=number), figures=figures)
+
+    def edit(self, name, old, new):
+        """Replace a text that a file holds, once."""
+        content = (self.root / name).read_text()
+        assert old in content
+        (self.root / name).write_text(content.replace(old, new, 1))
 
     def start(self, *command, cwd=None, **variables):
         environment = self.environment | {"PWD": str(cwd or self.root)} | variables
         pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         # as from a terminal: a test run in the background ignores Ctrl-C, and so would its children
-        heeding = dict(start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        heeding = dict(
+            start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        )
         return subprocess.Popen(command, cwd=cwd or self.root, env=environment, **heeding, **pipes)
 
     def call(self, *command, **options):
@@ -106,7 +145,10 @@ class Project:
 
     def runs(self):
         """When each notebook was last run for figures/."""
-        return {path.stem: path.stat().st_mtime for path in (self.root / "build" / "executed").glob("*.ipynb")}
+        return {
+            path.stem: path.stat().st_mtime
+            for path in (self.root / "build" / "executed").glob("*.ipynb")
+        }
 
 
 def new_project(folder, *stems_):
@@ -128,7 +170,13 @@ class TestMake:
         return project
 
     def test_publishes_figures_and_claims_and_prints_the_table(self, project):
-        assert sorted(project.published()) == ["01_bytes.png", "01_table.csv", "02_bytes.png", "02_table.csv", "claims.json"]
+        assert sorted(project.published()) == [
+            "01_bytes.png",
+            "01_table.csv",
+            "02_bytes.png",
+            "02_table.csv",
+            "claims.json",
+        ]
         entries = claims.load(project.root / "figures" / "claims.json")
         assert [entry["id"] for entry in entries] == ["01-it", "02-it"]
         assert project.output.endswith(claims.table(entries) + "\n")
@@ -156,12 +204,29 @@ class TestMake:
 
     def test_a_touched_room_reruns_everything_but_the_pipeline_is_no_input(self, project):
         before = project.runs()
-        (project.root / "lib" / "entanglement" / "pipeline.py").touch()
+        (project.root / "lib" / "companion" / "verify.py").touch()
         project.make()
         assert project.runs() == before
-        (project.root / "lib" / "entanglement" / "claims.py").touch()
+        (project.root / "lib" / "companion" / "claims.py").touch()
         project.make()
         assert all(project.runs()[stem] > before[stem] for stem in before)
+
+    def test_new_words_rerun_their_notebook(self, project):
+        before = project.runs()
+        project.edit("notebooks/words/02.md", "it must", "it had to")
+        project.make()
+        assert "it had to" in project.published()["claims.json"].decode()
+        assert project.runs()["01_one"] == before["01_one"]
+
+    def test_edited_parameters_are_no_new_default(self, project):
+        """As JupyterLab saves them, unasked."""
+        before = project.published()
+        project.edit("notebooks/01_one.ipynb", "width: int = 4", "width: int = 5")
+        result = project.call("make")
+        assert result.returncode == 0 and "01_one: the parameters cell is not" in result.stderr
+        assert project.published() == before
+        project.edit("notebooks/01_one.ipynb", "width: int = 5", "width: int = 4")
+        project.make()
 
     def test_a_new_notebook_joins_and_a_removed_one_leaves(self, project):
         before, runs = project.published(), project.runs()
@@ -188,43 +253,84 @@ class TestRun:
         (project.root / "sub" / "mine.txt").write_text("a sample")
         assert "01-it" in project.make("quick")
         # typed in a folder below, so that a relative path begins there
-        project.make("-C", "..", "run", "NB=1", "P=-p width 9 -p scale 2 -p sample mine.txt", cwd=project.root / "sub")
+        settings = "P=-p width 9 -p scale -1e-1 -p sample mine.txt"
+        project.make("-C", "..", "run", "NB=1", settings, cwd=project.root / "sub")
         assert project.published() == before
         figures = project.root / "build" / "run" / "01_one" / "figures"
         assert (figures / "01_bytes.png").read_bytes() == bytes(range(9))
-        assert (figures / "01_table.csv").read_text() == "2.0 mine.txt"
+        assert (figures / "01_table.csv").read_text() == "-0.1 mine.txt"
         assert (project.root / "build" / "quick" / "01_one" / "claims" / "01-it.json").exists()
 
     @pytest.mark.parametrize(
-        ("arguments", "words"),
+        ("arguments", "message"),
         [
-            ("-p breadth 4", ["'breadth'", "'4'", "width (int)", "sample (path)"]),
-            ("-p width 6.5", ["'width'", "'6.5'", "int"]),
-            ("-p scale big", ["'scale'", "'big'", "float"]),
-            ("-p seed -1", ["'seed'", "'-1'", "less than 0"]),
-            ("-p quick maybe", ["'quick'", "'maybe'", "bool"]),
-            ("-p sample nowhere.txt", ["'sample'", "'nowhere.txt'", "no such file"]),
-            ("--publish -p width 5", ["--publish"]),
+            ("-p breadth 4", "breadth: 4 cannot be set; known: width (int, 1 to 64), scale"),
+            ("-p width 6.5", "width: 6.5 is not of type int"),
+            ("-p width 100000", "width: 100000 is outside [1, 64]"),
+            ("-p scale big", "scale: big is not of type float"),
+            ("-p scale -1e9", "scale: -1000000000.0 is outside [-10, 1000.0]"),
+            ("-p scale nan", "scale: nan is outside [-10, 1000.0]"),
+            ("-p tone loud", "tone: loud is not one of low, high"),
+            ("-p seed -1", "seed: -1 is outside [0, 9]"),
+            ("-p quick maybe", "quick: maybe is not of type bool"),
+            ("-p sample nowhere.txt", "sample: nowhere.txt: there is no such file"),
         ],
     )
-    def test_refuses_by_name(self, monkeypatch, capsys, project, arguments, words):
-        monkeypatch.setattr(pipeline, "NOTEBOOKS", project.root / "notebooks")
-        assert pipeline.main(["run", "01", *arguments.split()]) == 1
-        message = capsys.readouterr().err
-        assert [word for word in words if word not in message] == []
+    def test_refuses_by_name(self, monkeypatch, capsys, project, arguments, message):
+        monkeypatch.setattr(tree, "NOTEBOOKS", project.root / "notebooks")
+        assert run.main(["01", *arguments.split()]) == 1
+        assert capsys.readouterr().err.startswith(message)
+
+    @pytest.mark.parametrize("words", ["01 --publish", "01 -p width", "", "01 02"])
+    def test_refuses_what_is_no_command(self, words):
+        with pytest.raises(SystemExit):
+            run.main(words.split())
+
+    def test_a_notebook_refuses_in_the_same_words(self, project):
+        """What it was changed to, in its second cell."""
+        project.edit("notebooks/01_one.ipynb", "width: int = 4", "width: int = 100000")
+        result = project.call("make", "refresh", "NB=01")
+        assert result.returncode != 0 and "width: 100000 is outside [1, 64]" in result.stderr
+        project.edit("notebooks/01_one.ipynb", "width: int = 100000", "width: int = 4")
+
+    def test_nothing_of_the_users_own_reaches_a_notebook(self, project, tmp_path):
+        """Neither start-up files nor variables; nor does a long temporary folder matter."""
+        startup = tmp_path / "home" / ".ipython" / "profile_default" / "startup"
+        deep = tmp_path / ("d" * 100)
+        for folder in (startup, deep):
+            folder.mkdir(parents=True)
+        for path in (startup / "00.py", tmp_path / "start.py"):
+            path.write_text("width = 7; print('here I am'); raise ValueError")
+        own = dict(HOME=str(tmp_path / "home"), PYTHONSTARTUP=str(tmp_path / "start.py"))
+        own |= dict(PYTHONOPTIMIZE="2", MPLBACKEND="nonsense", TMPDIR=str(deep))
+        before = project.published()
+        project.make("-B", **own)
+        assert project.published() == before
+        assert "here I am" not in (project.root / "build/executed/01_one.ipynb").read_text()
 
     def test_make_passes_a_refusal_on(self, project):
-        for arguments, word in [(("NB=01", "P=-p breadth 4"), "breadth"), (("NB=09",), "01_one"), ((), "NB=01")]:
+        breadth, other = ("NB=01", "P=-p breadth 4"), ("NB=09",)
+        for arguments, word in [(breadth, "breadth"), (other, "01_one"), ((), "NB=01")]:
             result = project.call("make", "run", *arguments)
-            assert result.returncode != 0 and word in result.stderr and "Traceback" not in result.stderr
+            assert (
+                result.returncode != 0
+                and word in result.stderr
+                and "Traceback" not in result.stderr
+            )
 
     def test_figures_other_than_those_listed_are_not_published(self, project):
         before = project.published()
-        write_notebook(project.root, "01_one", PLAIN.format(stem="01_one", number="01"), figures=["01_other.png", "01_table.csv"])
+        project.edit("notebooks/01_one.ipynb", "01_bytes.png", "01_other.png")
         result = project.call("make")
         assert result.returncode != 0
         assert "01_other.png" in result.stderr and "01_bytes.png" in result.stderr
         assert project.published() == before
+
+    def test_a_command_acts_on_the_tree_it_is_typed_in(self, project):
+        """Here with the library of another."""
+        where = [sys.executable, "-c", "from companion import tree; print(tree.ROOT)"]
+        called = project.call(*where, cwd=project.root / "sub", PYTHONPATH=str(tree.LIB))
+        assert called.stdout.strip() == str(project.root)
 
 
 class TestSurvives:
@@ -267,25 +373,27 @@ class TestSurvives:
 
     @pytest.mark.parametrize("moves", range(4))
     def test_a_kill_while_publishing(self, project, moves):
-        """Before each of its renames: figures are the old or the new ones, whole; the next make ends with the right ones."""
-        publish = f"""
+        """Before each of its renames: figures are old or new, whole; the next make mends them."""
+        publishing = f"""
 import os, signal
-from companion import claims, run as pipeline, refresh
-left, real = {moves}, pipeline.move
+from companion import claims, publish
+left, real = {moves}, publish.move
 def move(source, target):
     global left
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
     left -= 1
     real(source, target)
-def execute(stem, values, folder):
+def execute(stem, book, folder):
     for name in {PUBLISHED}:
         claims.write_whole(folder / "figures" / name, b"new")
     claims.write_whole(folder / f"{{stem}}.ipynb", b"executed")
-pipeline.move, pipeline.execute = move, execute
-pipeline.publish("01_one")
+publish.move, publish.execute = move, execute
+publish.notebook("01_one")
 """
-        result = project.call(sys.executable, "-c", publish, PYTHONPATH=str(project.root / "lib"))
+        result = project.call(
+            sys.executable, "-c", publishing, PYTHONPATH=str(project.root / "lib")
+        )
         assert result.returncode == -signal.SIGKILL
         now = project.published()
         assert set(now) == set(project.right)
@@ -305,52 +413,81 @@ class TestStored:
         project.make("refresh")
         return project
 
-    def test_refresh_fills_in_outputs_figures_and_readme(self, project):
+    def stored(self, project):
+        """All that a refresh may write: bytes by path."""
+        folders = [project.root, project.root / "notebooks", project.root / "figures"]
+        paths = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+        return {path: path.read_bytes() for path in paths}
+
+    def test_refresh_fills_in_outputs_figures_and_tables(self, project):
         book = json.loads((project.root / "notebooks" / "01_output.ipynb").read_text())
-        assert book["metadata"]["companion"]["figures"] == ["01_square.csv", "01_square.pdf", "01_square.png"]
+        figures = [f"01_line.{kind}" for kind in ("csv", "pdf", "png")]
+        assert book["metadata"]["companion"] == dict(figures=figures, parameters=PARAMETERS)
         assert [cell["execution_count"] for cell in book["cells"]] == [1, 2]
-        entries = claims.load(project.root / "figures" / "claims.json")
-        assert (project.root / "README.md").read_text() == refresh.filled(README, entries, refresh.README_PARTS) != README
+        assert "papermill" not in json.dumps(book)
+        readme = (project.root / "README.md").read_text()
+        assert readme.startswith("before\n<!-- ") and readme.endswith(" -->\nafter\n")
+        assert "2 of 2" in readme and readme.count("| It does. | holds |") == 2
+        gallery = (project.root / "figures" / "README.md").read_text()
+        assert "![A line that rises to 4.](02_line.png)\n\n**02_line.** To 4." in gallery
+        assert "* it does: **holds**. it must (1 of 1 predictions hold.)" in gallery
 
-    def test_a_second_refresh_changes_nothing(self, project):
-        def everything():
-            places = [project.root / "README.md", *(project.root / "notebooks").iterdir(), *(project.root / "figures").iterdir()]
-            return {path: (path.read_bytes(), path.stat().st_mtime) for path in places}
+    def test_a_refresh_stores_what_make_all_makes(self, project):
+        before = self.stored(project)
+        assert "running" not in project.call("make").stderr
+        project.make("-B")
+        assert self.stored(project) == before
 
-        before = everything()
-        project.make("refresh")
-        assert everything() == before
+    def test_a_second_refresh_runs_and_changes_nothing(self, project):
+        project.make("refresh")  # the figures were made again by the test above
+        before = self.stored(project)
+        assert "running" not in project.call("make", "refresh").stderr
+        assert self.stored(project) == before
+
+    def test_new_words_refresh_their_notebook_only(self, project):
+        project.edit("notebooks/words/02.md", "it must", "it had to")
+        told = project.call("make", "refresh").stderr
+        assert "running 02_claim" in told and "running 01_output" not in told
+        assert "it had to" in (project.root / "figures" / "README.md").read_text()
 
     def test_verify_finds_everything_identical(self, project):
         lines = project.make("verify").splitlines()
-        assert len(lines) == 4 + 6 + 2 + 1 and lines[-1] == "12 identical, 0 within tolerance, 0 DIFFERENT"
+        # of each notebook two cells and its list, three figures, a claim; README, the gallery
+        assert len(lines) == 2 * (2 + 3 + 1) + 2 + 2
+        assert lines[-2] == "14 identical, 0 within tolerance, 0 DIFFERENT"
+        assert lines[-1] == "this machine reproduces the stored results to the byte"
 
-    def test_one_altered_number_anywhere_fails(self, project):
-        """In a stored output, claims.json, a table, a picture, README: each is caught, and nothing else is."""
-        alterations = [
-            ("notebooks/01_output.ipynb", b"width 4", b"width 5"),
-            ("figures/01_square.csv", b"4", b"5"),
-            ("figures/claims.json", b"1.23025", b"1.23026"),
-            ("README.md", b"|\n<!-- claims:end", b"| 1\n<!-- claims:end"),
-        ]
-        for name, old, new in alterations:
-            content = (project.root / name).read_bytes()
-            assert old in content
-            (project.root / name).write_bytes(content.replace(old, new, 1))
-        darken(project.root / "figures" / "02_square.png")
-        result = project.call(sys.executable, "-m", "pytest", "-q", "-n", "0", "-rf", PYTHONPATH=str(project.root / "lib"))
-        failed = {line.split(" ", 1)[1].split(" - ")[0] for line in result.stdout.splitlines() if line.startswith("FAILED")}
-        assert failed == {
+    def test_one_alteration_anywhere_fails(self, project):
+        """In an output, an alt text, claims.json, a table, a picture, README: nothing else is."""
+        project.edit("notebooks/01_output.ipynb", "width 4", "width 5")
+        project.edit("notebooks/02_claim.ipynb", '"alt": "A line', '"alt": "No line')
+        project.edit("figures/01_line.csv", "4", "5")
+        project.edit("figures/claims.json", "1.23025", "1.24025")
+        project.edit("README.md", "|\n<!-- claims:end", "| 1\n<!-- claims:end")
+        darken(project.root / "figures" / "02_line.png")
+        pytest = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-rf"]
+        result = project.call(*pytest, PYTHONPATH=str(project.root / "lib"))
+        lines = [line for line in result.stdout.splitlines() if line.startswith("FAILED")]
+        assert {line.split(" ", 1)[1].split(" - ")[0] for line in lines} == {
             "notebooks/01_output.ipynb::Cell 1",
             "notebooks/01_output.ipynb::published",
             "notebooks/02_claim.ipynb::published",
+            "tests/test_notebooks.py::test_pictures_have_an_alt_text[02_claim]",
             "tests/test_notebooks.py::test_pictures_shown_are_those_of_figures[02_claim]",
-            "tests/test_notebooks.py::test_tables_are_current",
+            "tests/test_notebooks.py::test_generated_texts_are_current",
         }, result.stdout
         verified = project.call("make", "verify")
-        different = [line.split(maxsplit=1)[1] for line in verified.stdout.splitlines() if line.startswith("DIFFERENT")]
+        lines = verified.stdout.splitlines()
         assert verified.returncode != 0
-        assert different == ["output   01_output cell [2]", "figure   01_square.csv", "figure   02_square.png", "claim    02-it"]
+        assert lines[-1] == "this machine does NOT reproduce the stored results"
+        assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("DIFFERENT")] == [
+            "notebook 01_output cell [2]",
+            "notebook 02_claim cell [2]",
+            "README.md",
+            "figures/01_line.csv",
+            "figures/02_line.png",
+            "claim 02-it",
+        ]
 
 
 def darken(path):
@@ -360,14 +497,25 @@ def darken(path):
 
 
 class TestReadme:
-    ENTRIES = [claims.Claim(id="01-a", claim="c", notebook="01_x", verdict="holds", why="w", figures=[], checks=[])]
+    ENTRIES = [
+        claims.Claim(
+            id="01-a",
+            claim="c",
+            source="ours",
+            notebook="01_x",
+            verdict="holds",
+            why="w",
+            figures=[],
+            checks=[],
+        )
+    ]
 
     def test_only_what_is_between_the_markers_changes(self):
         text = README.replace("<!-- claims:end", "STALE\n<!-- claims:end")
         new = refresh.filled(text, self.ENTRIES, refresh.README_PARTS)
-        assert new.startswith(f"before\n<!-- agreement:begin -->\n{claims.agreement(self.ENTRIES)}\n<!-- agreement:end -->\n")
-        assert f"\n<!-- claims:begin -->\n{claims.markdown(self.ENTRIES)}\n<!-- claims:end -->\n" in new
-        assert new.endswith("<!-- binder:end -->\nafter\n") and "STALE" not in new
+        for name, render in refresh.README_PARTS.items():
+            assert f"<!-- {name}:begin -->\n{render(self.ENTRIES)}\n<!-- {name}:end -->\n" in new
+        assert new.startswith("before\n") and new.endswith("after\n") and "STALE" not in new
         assert refresh.filled(new, self.ENTRIES, refresh.README_PARTS) == new
 
     @pytest.mark.parametrize(
@@ -383,6 +531,38 @@ class TestReadme:
     def test_wrong_markers_are_refused(self, text):
         with pytest.raises(ValueError, match="markers"):
             refresh.filled(text, self.ENTRIES, refresh.README_PARTS)
+
+
+def test_companion_knows_nothing_of_the_paper():
+    for path in (tree.LIB / "companion").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in getattr(node, "names", [])]
+            names += [getattr(node, "module", None) or ""]
+            assert not any(name.split(".")[0] == "entanglement" for name in names), path.name
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://github.com/a/b.c.git", "git@github.com:a/b.c.git", "https://github.com/a/b.c"],
+)
+def test_binder_opens_the_clones_own_origin(address):
+    link = f"https://mybinder.org/v2/gh/a/b.c/HEAD?labpath=notebooks/{tree.stems()[0]}.ipynb"
+    assert binder.link(address) == link
+
+
+@pytest.mark.parametrize("address", ["", "/some/folder", "https://example.org/a/b"])
+def test_binder_says_that_there_is_no_link(monkeypatch, capsys, address):
+    monkeypatch.setattr(binder, "origin", lambda: address)
+    binder.main()
+    assert capsys.readouterr().out.startswith("no link")
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_lab_opens_the_first_notebook_and_allows_root_only_to_root(monkeypatch, user):
+    monkeypatch.setattr(lab.os, "geteuid", lambda: user)
+    words = lab.command("--no-browser")
+    assert f"--LabApp.default_url=/lab/tree/notebooks/{tree.stems()[0]}.ipynb" in words
+    assert ("--allow-root" in words) == (user == 0) and words[-1] == "--no-browser"
 
 
 def wait_for(condition, seconds=30):

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from companion import run as pipeline
+from companion.tree import ROOT
 
-README = pipeline.ROOT / "README.md"
+README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 
 
@@ -20,7 +20,7 @@ def test_the_snippet_gives_the_values_shown():
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
 def test_links_within_the_repository_exist(target):
-    assert target.startswith("https://") or (pipeline.ROOT / target).exists()
+    assert target.startswith("https://") or (ROOT / target).exists()
 
 
 def test_nothing_is_left_to_fill_in():
@@ -28,6 +28,6 @@ def test_nothing_is_left_to_fill_in():
 
 
 def test_every_make_target_named_exists():
-    makefile = (pipeline.ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"`g?make ([a-z-]+)", TEXT)):
         assert re.search(rf"^{target}:", makefile, re.M), target

@@ -5,6 +5,7 @@ import pytest
 from scipy import integrate, stats
 from scipy.special import erf
 
+from entanglement import Layer
 from entanglement import theory
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
@@ -22,7 +23,7 @@ from entanglement.reconciliation import (
     recover,
     stream,
 )
-from entanglement.selection import margin_norms
+from entanglement import margin_norms
 
 
 def agrees(values, predicted):
@@ -42,7 +43,7 @@ def scheme():
     """(network, key, message, published, a network inferred from the same key)."""
     rng = np.random.default_rng(1)
     key, message = rng.standard_normal(400), rng.choice([-1.0, 1.0], 400)
-    nets = [LazyNetwork(400, 60, 640, seed=seed).fit(key) for seed in (2, 3)]
+    nets = [LazyNetwork(Layer(400, 640), 60, seed=seed).fit(key) for seed in (2, 3)]
     return nets[0], key, message, mask(message, pad(nets[0], key[None])[0]), nets[1]
 
 
@@ -61,7 +62,7 @@ def test_published_is_masked_and_another_network_does_not_unmask_it(scheme):
 
 
 def test_pad_is_the_sign_of_the_feature_at_any_layer():
-    net, X = DenseNetwork(32, 5, 64, seed=1).fit(np.arange(1.0, 17)), np.random.default_rng(2).standard_normal((3, 16))
+    net, X = DenseNetwork(Layer(32, 64), 5, seed=1).fit(np.arange(1.0, 17)), np.random.default_rng(2).standard_normal((3, 16))
     assert (pad(net, X, 2) == np.sign(net.transform(X, 2))).all() and set(pad(net, X).ravel()) == {-1.0, 1.0}
     assert (pad(net, X) != pad(net, X, 2)).any()
 
@@ -77,9 +78,9 @@ def test_messages_are_signs(bad):
 
 def test_pixel_errors_have_the_flip_probability_of_their_velocity():
     w = np.repeat([0.3, -0.3, 2.0], 300)
-    errors = pixel_errors(np.random.default_rng(5), Velocity(np.log(np.abs(w)), np.sign(w)), 256, 400).reshape(3, 300)
+    errors = pixel_errors(Layer(256, 400), Velocity(np.log(np.abs(w)), np.sign(w)), np.random.default_rng(5)).reshape(3, 300)
     for e, (w, inverted) in zip(errors, ((0.3, False), (0.3, True), (2.0, False)), strict=True):
-        p = float(theory.bit_flip_probability(np.arctan(1 / w), 256, 400))
+        p = float(theory.bit_flip_probability(Layer(256, 400), np.arctan(1 / w)))
         agrees(e, 1 - p if inverted else p)
 
 
@@ -102,7 +103,7 @@ def test_folded_error_of_one_layer(start, spread):
     z = np.linspace(-6, 6, 41)
     each = [binomial_fold(flip_by_quadrature(abs(start + spread * zi), 300, 420), 300) for zi in (z if spread else z[:1] * 0)]
     weight = stats.norm.pdf(z) / stats.norm.pdf(z).sum() if spread else np.ones(1)
-    assert theory.folded_error(1, 300, 420, start, spread)[0] == pytest.approx(weight @ each, abs=2e-5)
+    assert theory.folded_error(Layer(300, 420), 1, start=start, spread=spread)[0] == pytest.approx(weight @ each, abs=2e-5)
 
 
 @pytest.mark.parametrize(("width", "pool", "depth", "theta"), [(256, 409, 7, None), (2500, 2700, 185, None), (625, 875, 12, 1.3)])
@@ -110,8 +111,8 @@ def test_folded_error_of_many_layers(width, pool, depth, theta):
     rng = np.random.default_rng([6, width])
     start = dict(spread=1 / np.sqrt(width - 1)) if theta is None else dict(start=1 / np.tan(theta))
     theta = independent_angles(rng, 10_000, width) if theta is None else theta
-    w = simulate(theta, width, depth, pool, trials=10_000, seed=7, keep=[depth - 1]).log_abs[:, 0]
-    errors = folded(rng.binomial(width, theory.bit_flip_probability(np.arctan(np.exp(-w)), width, pool)) / width)
+    w = simulate(Layer(width, pool), theta, depth, trials=10_000, seed=7, keep=[depth - 1]).log_abs[:, 0]
+    errors = folded(rng.binomial(width, theory.bit_flip_probability(Layer(width, pool), np.arctan(np.exp(-w)))) / width)
     mean, deviation = theory.folded_error(depth, width, pool, **start)
     agrees(errors, mean)
     agrees(errors**2, mean**2 + deviation**2)
@@ -129,44 +130,44 @@ def test_folded_error_is_that_of_dense_networks():
     rng, errors = np.random.default_rng(8), []
     for seed in range(80):
         key, stranger = rng.standard_normal((2, 64))
-        pads = pad(DenseNetwork(64, 6, 128, seed=seed).fit(key), np.array([key, stranger]))
+        pads = pad(DenseNetwork(Layer(64, 128), 6, seed=seed).fit(key), np.array([key, stranger]))
         errors.append(folded(bit_error(pads[1], pads[0])))
-    agrees(errors, theory.folded_error(6, 64, 128, spread=1 / np.sqrt(63))[0])
+    agrees(errors, theory.folded_error(Layer(64, 128), 6, spread=1 / np.sqrt(63))[0])
 
 
 def test_folded_error_over_depths_is_that_of_each():
     depths = np.array([1, 3, 40])
-    together = theory.folded_error(depths, 100, 150, spread=0.1)
+    together = theory.folded_error(Layer(100, 150), depths, spread=0.1)
     for i, depth in enumerate(depths):
-        assert np.allclose([part[i] for part in together], theory.folded_error(int(depth), 100, 150, spread=0.1), rtol=1e-12)
+        assert np.allclose([part[i] for part in together], theory.folded_error(Layer(100, 150), int(depth), spread=0.1), rtol=1e-12)
     with pytest.raises(ValueError, match="depth: 0"):
-        theory.folded_error(0, 100, 150, spread=0.1)
+        theory.folded_error(Layer(100, 150), 0, spread=0.1)
     with pytest.raises(ValueError, match="pool: 100"):
-        theory.folded_error(3, 100, 100, spread=0.1)
+        theory.folded_error(Layer(100, 100), 3, spread=0.1)
     with pytest.raises(ValueError, match="error: 0.5"):
-        theory.folded_error_cdf(0.5, 3, 100, 150, spread=0.1)
+        theory.folded_error_cdf(Layer(100, 150), 3, 0.5, spread=0.1)
     with pytest.raises(ValueError, match="q: 2"):
-        theory.folded_error_quantile(2, 3, 100, 150, spread=0.1)
+        theory.folded_error_quantile(Layer(100, 150), 3, 2, spread=0.1)
 
 
 def test_orthogonal_inputs_start_with_coin_tosses():
-    assert theory.folded_error(1, 400, 640)[0] == pytest.approx(0.5 - np.sqrt(1 / (2 * np.pi * 400)), abs=1e-4)
+    assert theory.folded_error(Layer(400, 640), 1)[0] == pytest.approx(0.5 - np.sqrt(1 / (2 * np.pi * 400)), abs=1e-4)
 
 
 def test_variance_of_log_growth():
     rng = np.random.default_rng(9)
-    growth = np.log(margin_norms(rng, 64, 100, "largest", 100_000)) - np.log(rng.chisquare(63, 100_000)) / 2
-    agrees((growth - growth.mean()) ** 2, theory.log_growth_variance(64, 100))
+    growth = np.log(margin_norms(Layer(64, 100), rng, 100_000)) - np.log(rng.chisquare(63, 100_000)) / 2
+    agrees((growth - growth.mean()) ** 2, theory.log_growth_variance(Layer(64, 100)))
 
 
 def test_nearer_probability():
-    assert theory.nearer_probability(0, 0.1, 100, 160, 50) == pytest.approx(erf(0.1 * 7 / np.sqrt(2)), abs=1e-9)
+    assert theory.nearer_probability(Layer(100, 160), 0.1, 0, 50) == pytest.approx(erf(0.1 * 7 / np.sqrt(2)), abs=1e-9)
     rng, layers, trials = np.random.default_rng(10), 12, 20_000
     w = np.array([np.full(trials, 0.1), np.tan(np.pi / 2 - independent_angles(rng, trials, 400))])
-    A = margin_norms(rng, 400, 640, "largest", (layers, 1, trials))
+    A = margin_norms(Layer(400, 640), rng, (layers, 1, trials))
     B, z = np.sqrt(rng.chisquare(399, (layers, 2, trials))), rng.standard_normal((layers, 2, trials))
     bob, eve = accumulate(Velocity(np.log(np.abs(w)), np.sign(w)), A + 0 * B, B, z).log_abs[-1]
-    agrees(bob > eve, theory.nearer_probability(layers, 0.1, 400, 640, 400))
+    agrees(bob > eve, theory.nearer_probability(Layer(400, 640), 0.1, layers, 400))
 
 
 @pytest.mark.parametrize("pool", [15, 40])
@@ -192,20 +193,20 @@ def test_public_rows_have_the_law_of_dense_ones():
     rng, squares, across = np.random.default_rng(12), [], []
     for _ in range(60):
         x = rng.standard_normal(20)
-        weights = public_rows(rng, x, 32, 2, 80)
+        weights = public_rows(Layer(32, 80), x, 2, rng)
         second = weights[0] @ x / np.linalg.norm(weights[0] @ x)
         squares.append([np.mean((weights[0] @ x) ** 2) / (x @ x), np.mean((weights[1] @ second) ** 2)])
         across.append(
             [np.mean((W - np.outer(W @ u, u) / (u @ u)) ** 2) * s / (s - 1) for W, u, s in zip(weights, (x, second), (20, 32), strict=True)]
         )
-    for values, predicted in ((np.array(squares), theory.finite_second_moment(32, 80)), (np.array(across), 1.0)):
+    for values, predicted in ((np.array(squares), theory.finite_second_moment(Layer(32, 80))), (np.array(across), 1.0)):
         for layer in (0, 1):
             agrees(values[:, layer], predicted)
 
 
 def test_guessed_key_is_the_first_singular_vector():
     rng = np.random.default_rng(13)
-    weights = public_rows(rng, rng.standard_normal(40), 40, 6, 100)
+    weights = public_rows(Layer(40, 100), rng.standard_normal(40), 6, rng)
     first = np.linalg.svd(np.linalg.multi_dot(weights[::-1]))[2][0]
     assert abs(guessed_key(rng, weights, 40) @ first) > 1 - 1e-9
 
@@ -215,8 +216,8 @@ def test_guessed_key_has_the_predicted_cosine(ratio):
     rng, cosines = np.random.default_rng([14, ratio]), []
     for _ in range(60):
         key = rng.standard_normal(64)
-        cosines.append(guessed_key(rng, public_rows(rng, key, 64, 16, 64 * ratio), 10) @ key / np.linalg.norm(key))
-    agrees(np.square(cosines), theory.training_cosine(theory.second_moment(64, 64 * ratio), 64, 64) ** 2)
+        cosines.append(guessed_key(rng, public_rows(Layer(64, 64 * ratio), key, 16, rng), 10) @ key / np.linalg.norm(key))
+    agrees(np.square(cosines), theory.training_cosine(theory.second_moment(Layer(64, 64 * ratio)), 64, 64) ** 2)
 
 
 # --- the code

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from entanglement import Layer
 from entanglement import robustness
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
@@ -55,7 +56,7 @@ THREE = [(40, 1, 120), (64, 4, 400), (48, 12, 300)]
 def test_no_attack_beats_the_certificate_and_pgd_comes_within_two_percent(layer):
     width, depth, pool = layer
     rng = np.random.default_rng(depth)
-    net = DenseNetwork(width, depth, pool, seed=depth).fit(rng.standard_normal(32))
+    net = DenseNetwork(Layer(width, pool), depth, seed=depth).fit(rng.standard_normal(32))
     X = rng.standard_normal((200, 32))
     radius, before = robustness.certificate(net, X), side(net, X)
     for _ in range(20):
@@ -101,7 +102,7 @@ def test_plain_gradients_fade_with_depth_and_climb_is_their_sum():
 @pytest.mark.parametrize("layer", NETWORKS)
 def test_directions_end_in_the_direction_and_begin_with_one_layer(kind, layer):
     net, x = fitted(kind, *layer)
-    r = robustness.directions(net)
+    r = robustness.directions_by_layer(net)
     assert r.shape == (layer[1], layer[-1]) and np.allclose(r[-1], robustness.direction(net), atol=1e-10)
     first, *_ = [W.numpy() for W in net.weights] if kind is DenseNetwork else [net.frames[0] @ net.triangles[0] @ net.basis.T]
     along = first.T @ (first @ x)
@@ -120,7 +121,7 @@ def test_public_directions_are_leading_singular_vectors_and_become_the_direction
 @pytest.mark.parametrize("shared", [0, 1, 3, 5])
 def test_graft_keeps_the_first_layers_and_the_margins_of_the_others(shared):
     x = np.random.default_rng(7).standard_normal(9)
-    net, other = (DenseNetwork(12, 5, 48, seed=seed).fit(x) for seed in (1, 2))
+    net, other = (DenseNetwork(Layer(12, 48), 5, seed=seed).fit(x) for seed in (1, 2))
     grafted = robustness.graft(net, shared, other)
     features = [net, other, grafted]
     for layer in range(1, 6):
@@ -139,7 +140,7 @@ def test_decidability_against_its_definition_and_its_spread():
     for _ in range(200):
         shift = 0.3 * rng.standard_normal((30, 1))  # scores of a network have something in common
         genuine, impostor = shift + rng.standard_normal((2, 30, 20)) + np.array([0, 2])[:, None, None]
-        runs.append(robustness.decidability(genuine, impostor))
+        runs.append(robustness.pooled_decidability(genuine, impostor))
         expected = abs(genuine.mean() - impostor.mean()) / np.sqrt((genuine.var() + impostor.var()) / 2)
         assert runs[-1][0] == pytest.approx(expected)
     values, errors = np.transpose(runs)
@@ -149,22 +150,22 @@ def test_decidability_against_its_definition_and_its_spread():
 @pytest.mark.parametrize(
     "call, name",
     [
-        (lambda net: robustness.direction(DenseNetwork(4, 1)), "net"),
-        (lambda net: robustness.directions(LazyNetwork(4, 1)), "net"),
-        (lambda net: robustness.velocity_parts(LazyNetwork(4, 1)), "net"),
+        (lambda net: robustness.direction(DenseNetwork(Layer(4), 1)), "net"),
+        (lambda net: robustness.directions_by_layer(LazyNetwork(Layer(4), 1)), "net"),
+        (lambda net: robustness.velocity_parts(LazyNetwork(Layer(4), 1)), "net"),
         (lambda net: robustness.pgd(lambda X: X, np.full((2, 4), 3.0), 0.1, limits=(0, 1)), "X: 3"),
         (lambda net: robustness.graft(net, 3, net), "shared"),
         (lambda net: robustness.graft(net, -1, net), "shared"),
         (lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 12, "largest", 4)[0]), "other"),
         (lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 24, "largest", 4, seed=4)[0]), "other"),
         (lambda net: robustness.graft(net, 1, fitted(LazyNetwork, 6, 2, 24, "largest", 4)[0]), "other"),
-        (lambda net: robustness.side_gradient(DenseNetwork(4, 1), np.ones((2, 4))), "net"),
+        (lambda net: robustness.side_gradient(DenseNetwork(Layer(4), 1), np.ones((2, 4))), "net"),
         (lambda net: robustness.certificate(net, np.ones((2, 3))), "X"),
         (lambda net: robustness.pgd(lambda X: X, np.ones((2, 4)), -1.0), "radius"),
         (lambda net: robustness.pgd(lambda X: X, np.ones((2, 4)), 1.0, norm=1), "norm"),
         (lambda net: robustness.climb(lambda X: X, np.ones((2, 4)), 1.0, 0), "steps"),
-        (lambda net: robustness.decidability(np.ones((1, 5)), np.ones((1, 5))), "genuine"),
-        (lambda net: robustness.decidability(np.ones((3, 5)), np.ones((3, 4))), "impostor"),
+        (lambda net: robustness.pooled_decidability(np.ones((1, 5)), np.ones((1, 5))), "genuine"),
+        (lambda net: robustness.pooled_decidability(np.ones((3, 5)), np.ones((3, 4))), "impostor"),
     ],
 )
 def test_refusals_name_the_argument(call, name):

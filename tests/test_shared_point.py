@@ -1,17 +1,32 @@
-"""Volumes of features at any depth, and the closed forms of curvature and of one shared point, each against an oracle."""
+"""Volumes of features at any depth, curvature, and the closed forms of one shared point, each against
+an oracle; and what cannot come out otherwise (notebook 04 checks only what could)."""
 
 import mpmath
 import numpy as np
 import pytest
-from test_selection import bits
+import torch
+from scipy.special import ndtr
 
-from entanglement import theory
-from entanglement.dense import DenseNetwork
-from entanglement.lazy import DEPENDENT, LazyNetwork
-from entanglement.pairs import independent_angles, simulate
+from entanglement import (
+    DenseNetwork,
+    Layer,
+    LazyNetwork,
+    independent_angles,
+    margins,
+    simulate,
+    theory,
+    whole,
+)
+from entanglement.network import DEPENDENT
 
 X = np.random.default_rng(1).standard_normal((5, 7))
-CASES = [(6, 300, 30, "largest"), (4, 300, 300, "largest"), (8, 300, None, "none"), (10, 600, 14, "signed"), (4, 300, 24, "labelled")]
+CASES = [
+    (Layer(6, 30), 300),
+    (Layer(4, 300), 300),
+    (Layer(8), 300),
+    (Layer(10, 14, "signed"), 600),
+    (Layer(4, 24, "labelled"), 300),
+]
 
 
 def volume_in_mpmath(net, rows, layers):
@@ -32,19 +47,19 @@ def volume_in_mpmath(net, rows, layers):
 # --- volumes ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width, depth, pool, rule", CASES)
+@pytest.mark.parametrize("layer, depth", CASES)
 @pytest.mark.parametrize("rows", [(1, 2), (1, 2, 3), (1, 2, 0)])  # the training input is row 0
-def test_log_volume_against_its_own_layers_in_mpmath(width, depth, pool, rule, rows):
-    net = LazyNetwork(width, depth, pool, rule, seed=2).fit(X[0], bits(width))
+def test_log_volume_against_its_own_layers_in_mpmath(layer, depth, rows):
+    net = LazyNetwork(layer, depth, seed=2).fit(X[0], np.where(np.arange(layer.width) % 3, 1, -1))
     net.transform(X[:4])
     measured = net.log_volume(X[list(rows)])
     assert measured.shape == (depth + 1,)
-    for layer, expected in volume_in_mpmath(net, X[list(rows)], (0, 1, 7, depth // 2, depth)).items():
-        assert abs(measured[layer] - expected) < 1e-10 * max(1, abs(expected)), layer
+    for L, expected in volume_in_mpmath(net, X[list(rows)], (0, 1, 7, depth // 2, depth)).items():
+        assert abs(measured[L] - expected) < 1e-10 * max(1, abs(expected)), L
 
 
 def test_log_volume_of_a_pair_is_its_sine():
-    net = LazyNetwork(12, 500, 48, seed=3).fit(X[0])
+    net = LazyNetwork(Layer(12, 48), 500, seed=3).fit(X[0])
     log_abs = net.trajectory(X[1:2]).log_abs[:, 0]
     assert net.log_volume(X[:2]) == pytest.approx(-np.logaddexp(0, 2 * log_abs) / 2, abs=1e-11)
 
@@ -52,7 +67,7 @@ def test_log_volume_of_a_pair_is_its_sine():
 @pytest.mark.parametrize("width, m", [(3, 2), (3, 3), (9, 4)])
 def test_log_volume_against_the_gram_determinant_of_dense_features(width, m):
     """The same features in float64: law-free, any weights."""
-    net = LazyNetwork(width, 5, 3 * width, seed=4).fit(X[0])
+    net = LazyNetwork(Layer(width, 3 * width), 5, seed=4).fit(X[0])
     volume = net.log_volume(X[:m])
     for layer in range(1, 6):
         U = net.transform(X[:m], layer)
@@ -60,52 +75,81 @@ def test_log_volume_against_the_gram_determinant_of_dense_features(width, m):
 
 
 def test_the_mean_log_volume_is_that_of_dense_networks():
-    lazy = [LazyNetwork(5, 6, 20, seed=s).fit(X[0]).log_volume(X[1:4])[-1] for s in range(150)]
+    lazy = [
+        LazyNetwork(Layer(5, 20), 6, seed=s).fit(X[0]).log_volume(X[1:4])[-1] for s in range(150)
+    ]
     dense = []
     for s in range(150):
-        U = DenseNetwork(5, 6, 20, seed=1000 + s).fit(X[0]).transform(X[1:4])
+        U = DenseNetwork(Layer(5, 20), 6, seed=1000 + s).fit(X[0]).transform(X[1:4])
         dense.append(np.linalg.slogdet(U @ U.T)[1] / 2)
     error = np.hypot(np.std(lazy), np.std(dense)) / np.sqrt(150)
     assert abs(np.mean(lazy) - np.mean(dense)) < 4 * error
 
 
 def test_log_volume_neither_sees_order_nor_scale_nor_earlier_inputs():
-    net, other = (LazyNetwork(6, 80, 18, seed=5).fit(X[0]) for _ in range(2))
+    net, other = (LazyNetwork(Layer(6, 18), 80, seed=5).fit(X[0]) for _ in range(2))
     expected = net.log_volume(X[1:4])
     other.transform(X[1:])
-    assert other.log_volume(X[[3, 1, 2]] * [[-1], [1e-200], [1e200]]) == pytest.approx(expected, abs=1e-11)
+    assert other.log_volume(X[[3, 1, 2]] * [[-1], [1e-200], [1e200]]) == pytest.approx(
+        expected, abs=1e-11
+    )
     assert net.log_volume(X[1:2]) == pytest.approx(np.zeros(81), abs=1e-12)
 
 
+@pytest.mark.parametrize("layer", [Layer(5, 20), Layer(8, 10, "signed"), Layer(4)])
+def test_log_volumes_of_whole_pools(layer):
+    """Against the Gram determinants of the same features; the law is that of the lazy network."""
+    inputs = np.tile(X[:4], (200, 1, 1))
+    found = whole.log_volumes(layer, inputs, 5, np.random.default_rng(7))
+    for L, U in enumerate(whole.layers(layer, inputs, 5, np.random.default_rng(7)), start=1):
+        gram = U[:, 1:] @ U[:, 1:].transpose(0, 2, 1)
+        assert found[L] == pytest.approx(np.linalg.slogdet(gram)[1] / 2, abs=1e-6)
+    lazy = [LazyNetwork(layer, 5, seed=s).fit(X[0]).log_volume(X[1:4]) for s in range(200)]
+    error = np.hypot(found.std(axis=1), np.std(lazy, axis=0)) / np.sqrt(200)
+    assert (np.abs(found.mean(axis=1) - np.mean(lazy, axis=0)) <= 4 * error + 1e-12).all()
+
+
 def test_no_volume():
-    net = LazyNetwork(3, 4, 9, seed=6).fit(X[0])
+    net = LazyNetwork(Layer(3, 9), 4, seed=6).fit(X[0])
     assert (net.log_volume([X[1], -3 * X[1]]) == -np.inf).all()
     assert (net.log_volume([X[0], X[1], X[0] - 2 * X[1]]) == -np.inf).all()
     more = net.log_volume(X[:4])  # four inputs in three dimensions
     assert np.isfinite(more[0]) and (more[1:] == -np.inf).all()
-    flat = LazyNetwork(6, 3, 9, seed=6).fit([1.0, 2])
+    flat = LazyNetwork(Layer(6, 9), 3, seed=6).fit([1.0, 2])
     assert (flat.log_volume([[1.0, 0], [0, 1], [1, 1]]) == -np.inf).all()
     with pytest.raises(ValueError, match="X: shape"):
         net.log_volume(np.ones((2, 3)))
 
 
-@pytest.mark.parametrize("width, pool, rule", [(32, 128, "largest"), (64, 2000, "largest"), (40, 200, "signed")])
-def test_the_excess_falls_with_the_predicted_slope(width, pool, rule):
+@pytest.mark.parametrize("layer", [Layer(32, 128), Layer(64, 2000), Layer(40, 200, "signed")])
+def test_the_excess_falls_with_the_predicted_slope(layer):
     first, last = 20, 400
     slopes = []
     for s in range(12):
-        volume = LazyNetwork(width, last, pool, rule, seed=s).fit(X[0]).log_volume(X[1:4])
+        volume = LazyNetwork(layer, last, seed=s).fit(X[0]).log_volume(X[1:4])
         slopes.append((volume[first] - volume[last]) / (last - first))
-    predicted = theory.excess_slope(width, pool, rule)
+    predicted = theory.excess_slope(layer)
     assert np.mean(slopes) == pytest.approx(predicted, rel=0.02)
-    assert np.mean(slopes) > 5 * theory.excess_slope(width)  # an ordinary layer's, without the spike
+    assert np.mean(slopes) > 5 * theory.excess_slope(
+        Layer(layer.width)
+    )  # an ordinary layer's, without the spike
 
 
 # --- closed forms ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "mean, scale", [(0.0, 1.0), (0.3, 1.0), (-2.0, 0.5), (5.0, 1.0), (19.0, 1.0), (21.0, 1.0), (1e3, 2.0), (1e-9, 1e-3)]
+    "mean, scale",
+    [
+        (0.0, 1.0),
+        (0.3, 1.0),
+        (-2.0, 0.5),
+        (5.0, 1.0),
+        (19.0, 1.0),
+        (21.0, 1.0),
+        (1e3, 2.0),
+        (1e-9, 1e-3),
+    ],
 )
 def test_mean_log_shifted_against_mpmath(mean, scale):
     def density(v):
@@ -122,13 +166,16 @@ def test_mean_log_shifted_broadcasts_and_meets_mean_log_velocity():
     )
 
 
-@pytest.mark.parametrize("gain", [0.4, 0.0, -0.1])
-def test_mean_log_velocity_from_averages_to_the_law_of_random_starts(gain):
+@pytest.mark.parametrize("layer", [Layer(64, 256), Layer(64), Layer(64, 80, "signed")])
+def test_mean_log_velocity_from_averages_to_the_law_of_random_starts(layer):
     """Averaged over normal starts of variance 1/(d-1) it is the closed form for independent inputs."""
     z, weight = np.polynomial.hermite_e.hermegauss(80)
     for depth in (1, 3, 30):
-        average = weight @ theory.mean_log_velocity_from(z / np.sqrt(63), depth, gain, 64) / weight.sum()
-        assert average == pytest.approx(theory.mean_log_velocity(theory.velocity_scale(depth, gain, 64, 64)), abs=2e-3)
+        average = (
+            weight @ theory.mean_log_velocity_from(layer, z / np.sqrt(63), depth) / weight.sum()
+        )
+        law = theory.mean_log_velocity(theory.velocity_scale(layer, depth, 64))
+        assert average == pytest.approx(law, abs=2e-3)
 
 
 def torus(u, v, R=3.0, r=1.0):
@@ -152,7 +199,137 @@ def torus(u, v, R=3.0, r=1.0):
 def test_gaussian_curvature_of_a_torus(u, v):
     first, second, expected = torus(u, v)
     turn = np.linalg.qr(np.random.default_rng(3).standard_normal((4, 4)))[0]
-    assert theory.gaussian_curvature(turn @ first, np.einsum("ij,jkl->ikl", turn, second)) == pytest.approx(expected, abs=1e-12)
+    assert theory.gaussian_curvature(
+        turn @ first, np.einsum("ij,jkl->ikl", turn, second)
+    ) == pytest.approx(expected, abs=1e-12)
+
+
+def tanh_network(*widths):
+    """Weights of a random tanh network, normal with standard deviation 1.5/sqrt(fan-in)."""
+    rng = np.random.default_rng(8)
+    return [
+        rng.standard_normal((b, a)) * 1.5 / np.sqrt(a)
+        for a, b in zip(widths, widths[1:], strict=False)
+    ]
+
+
+def derivatives(weights, x):
+    """First and second derivatives, (m, 2) and (m, 2, 2), of a tanh network of two layers, by hand."""
+    one, two = weights
+    h = np.tanh(one @ x)
+    y = np.tanh(two @ h)
+    inner = two @ ((1 - h**2)[:, None] * one)
+    second = np.einsum("ij,j,ja,jb->iab", two, -2 * h * (1 - h**2), one, one)
+    second = second - 2 * y[:, None, None] * inner[:, :, None] * inner[:, None, :]
+    return (1 - y**2)[:, None] * inner, (1 - y**2)[:, None, None] * second
+
+
+def riemann(f, x):
+    """Metric g_ab, Christoffel symbols of the first kind (c; a, b) and R_abcd of f's pull-back metric at
+    x (d,), by automatic differentiation of the metric alone (intrinsic)."""
+
+    def metric(at):
+        J = torch.func.jacfwd(f)(at)
+        return J.T @ J
+
+    at = torch.tensor(x)
+    g = metric(at)
+    d = torch.func.jacfwd(metric)(at)
+    dd = torch.func.jacfwd(torch.func.jacfwd(metric))(at)
+    first = (
+        torch.einsum("bca->cab", d) + torch.einsum("acb->cab", d) - torch.einsum("abc->cab", d)
+    ) / 2
+    half = torch.einsum("adbc->abcd", dd) - torch.einsum("bdac->abcd", dd)
+    product = torch.einsum("ef,ebc,fad->abcd", torch.linalg.inv(g), first, first)
+    R = (
+        (half + torch.einsum("badc->abcd", half)) / 2
+        + product
+        - torch.einsum("abdc->abcd", product)
+    )
+    return g.numpy(), first.numpy(), R.numpy()
+
+
+def autodiff_curvature(f, x):
+    g, _, R = riemann(f, x)
+    return R[0, 1, 0, 1] / np.linalg.det(g)
+
+
+def brioschi(metric, x, step):
+    """K from finite differences of the metric on a 3 x 3 grid (Brioschi's formula)."""
+    grid = np.array([[metric(x + step * np.array([i, j])) for j in (-1, 0, 1)] for i in (-1, 0, 1)])
+    E, F, G = grid[:, :, 0, 0], grid[:, :, 0, 1], grid[:, :, 1, 1]
+    u, v = (
+        (lambda Q: (Q[2, 1] - Q[0, 1]) / (2 * step)),
+        (lambda Q: (Q[1, 2] - Q[1, 0]) / (2 * step)),
+    )
+    twice = (E[1, 2] - 2 * E[1, 1] + E[1, 0] + G[2, 1] - 2 * G[1, 1] + G[0, 1]) / step**2
+    mixed = (F[2, 2] - F[2, 0] - F[0, 2] + F[0, 0]) / (4 * step**2)
+    e, f, g = E[1, 1], F[1, 1], G[1, 1]
+    one = [
+        [mixed - twice / 2, u(E) / 2, u(F) - v(E) / 2],
+        [v(F) - u(G) / 2, e, f],
+        [v(G) / 2, f, g],
+    ]
+    other = [[0, v(E) / 2, u(G) / 2], [v(E) / 2, e, f], [u(G) / 2, f, g]]
+    return (np.linalg.det(one) - np.linalg.det(other)) / (e * g - f**2) ** 2
+
+
+@pytest.mark.parametrize("x", [(0.1, 0.3), (-0.8, 0.3), (0.9, -0.5)])
+def test_gaussian_curvature_is_that_of_the_metric(x):
+    """Gauss's theorema egregium: bending (extrinsic) against two oracles that see the metric alone."""
+    weights = tanh_network(2, 8, 8)
+    one, two = map(torch.from_numpy, weights)
+    x = np.array(x)
+    expected = theory.gaussian_curvature(*derivatives(weights, x))
+    assert abs(expected) > 1e-3
+    assert autodiff_curvature(lambda t: torch.tanh(two @ torch.tanh(one @ t)), x) == pytest.approx(
+        expected, abs=1e-8
+    )
+
+    def metric(at):
+        J = derivatives(weights, at)[0]
+        return J.T @ J
+
+    richardson = (
+        4 * brioschi(metric, x, 5e-4) - brioschi(metric, x, 1e-3)
+    ) / 3  # no error of order step^2
+    assert richardson == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_square_tanh_network_is_flat_in_disguise():
+    weights = tanh_network(2, 2, 2)
+    one, two = map(torch.from_numpy, weights)
+    for x in np.random.default_rng(9).uniform(-1, 1, (20, 2)):
+        assert theory.gaussian_curvature(*derivatives(weights, x)) == pytest.approx(0, abs=1e-9)
+        g, first, R = riemann(lambda t: torch.tanh(two @ torch.tanh(one @ t)), x)
+        assert R[0, 1, 0, 1] / np.linalg.det(g) == pytest.approx(0, abs=1e-6)
+        assert np.abs(first).max() > 1e-3  # the metric does vary
+
+
+@pytest.mark.parametrize("layer", [Layer(8, 24), Layer(8)])
+def test_the_metric_of_a_linear_network_is_constant_and_flat(layer):
+    H = np.eye(3)
+    for (W,) in whole.infer(layer, X[:1, :3], 4, np.random.default_rng(10)):
+        H = W @ H
+    T = torch.from_numpy(H)
+    for x in X[:, :3]:
+        g, first, R = riemann(lambda t: T @ t, x)
+        assert g == pytest.approx(H.T @ H) and not first.any() and not R.any()
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_unit_features_have_curvature_one(depth):
+    H = np.eye(3)
+    for (W,) in whole.infer(Layer(8, 24), X[:1, :3], depth, np.random.default_rng(11)):
+        H = W @ H
+    T, origin, plane = map(torch.from_numpy, (H, X[0, :3].copy(), X[1:3, :3].T.copy()))
+
+    def unit(t):
+        y = T @ (origin + plane @ t)
+        return y / torch.linalg.norm(y)
+
+    for x in np.random.default_rng(12).uniform(-0.2, 0.2, (5, 2)):
+        assert autodiff_curvature(unit, x) == pytest.approx(1, abs=1e-4)  # g is nearly singular
 
 
 def test_gaussian_curvature_needs_a_surface():
@@ -160,19 +337,22 @@ def test_gaussian_curvature_needs_a_surface():
         theory.gaussian_curvature(np.zeros((3, 2)), np.zeros((3, 2, 2)))
 
 
-@pytest.mark.parametrize("width, pool, rule", [(16, 20, "signed"), (20, None, "none"), (24, 60, "largest")])
-def test_mean_square_velocity_against_simulated_pairs(width, pool, rule):
+@pytest.mark.parametrize("layer", [Layer(16, 20, "signed"), Layer(20), Layer(24, 60)])
+def test_mean_square_velocity_against_simulated_pairs(layer):
     theta = independent_angles(np.random.default_rng(5), 40_000, 9)
-    w2 = np.exp(2 * simulate(theta, width, 3, pool, rule, trials=40_000, seed=6).log_abs)
+    w2 = np.exp(2 * simulate(layer, theta, 3, trials=40_000, seed=6).log_abs)
     error = w2.std(axis=0) / 200
-    assert (np.abs(w2.mean(axis=0) - theory.mean_square_velocity(np.arange(4), width, 9, pool, rule)) < 4 * error).all()
+    assert (
+        np.abs(w2.mean(axis=0) - theory.mean_square_velocity(layer, 9, np.arange(4))) < 4 * error
+    ).all()
 
 
 def test_mean_square_velocity_rests_where_selection_lowers_the_margins():
-    M = theory.finite_second_moment(32, 40, "signed")
-    assert theory.mean_square_velocity(10_000, 32, 5, 40, "signed") == pytest.approx(1 / (29 - 32 * M))
+    layer = Layer(32, 40, "signed")
+    M = theory.finite_second_moment(layer)
+    assert theory.mean_square_velocity(layer, 5, 10_000) == pytest.approx(1 / (29 - 32 * M))
     with pytest.raises(ValueError, match="input_dim"):
-        theory.mean_square_velocity(1, 32, 3)
+        theory.mean_square_velocity(Layer(32), 3, 1)
 
 
 @pytest.mark.parametrize("d", [2, 3, 16, 1024])
@@ -181,4 +361,53 @@ def test_mean_random_cosine_against_its_integral(d):
         edges = [0, min(1, 3 / d**0.5), 1] if d > 9 else [0, 1]  # of cos t, density sin(t)^(d-2)
         angles = [mpmath.acos(edge) for edge in reversed(edges)]
         top = mpmath.quad(lambda t: mpmath.cos(t) * mpmath.sin(t) ** (d - 2), angles)
-        assert theory.mean_random_cosine(d) == pytest.approx(float(top / mpmath.quad(lambda t: mpmath.sin(t) ** (d - 2), angles)), rel=1e-9)
+        assert theory.mean_random_cosine(d) == pytest.approx(
+            float(top / mpmath.quad(lambda t: mpmath.sin(t) ** (d - 2), angles)), rel=1e-9
+        )
+
+
+# --- one neuron ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", [Layer(6, 20), Layer(6), Layer(6, 8, "signed")])
+def test_sides_are_those_of_one_direction_at_every_depth(layer):
+    inputs = np.random.default_rng(13).standard_normal((20, 9, 5))
+    for depth in (1, 3, 8):
+        r = whole.directions(layer, inputs[:, 0], depth, np.random.default_rng(14))
+        U = whole.features(layer, inputs, depth, np.random.default_rng(14))
+        ends = np.sign(np.einsum("spk,sk->sp", U[:, 1:], U[:, 0]))
+        assert (ends == np.sign(np.einsum("spd,sd->sp", inputs[:, 1:], r))).all()
+
+
+def squares_of_sorted_features(points=60):
+    """E u_(i)^2 of the 3 largest of 5 |normals| over their length: order statistics, by quadrature."""
+    node, weight = np.polynomial.legendre.leggauss(points)
+    node, weight = 8 * (node + 1) / 2, 4 * weight
+    a, s, t = np.meshgrid(node, (node / 8), (node / 8), indexing="ij")  # a > b = a s > c = b t
+    b = a * s
+    c = b * t
+    density = (
+        2 / np.pi * np.sqrt(2 / np.pi) * np.exp(-(a**2 + b**2 + c**2) / 2) * a * b
+    )  # Jacobian a, b
+    mass = 60 * density * (2 * ndtr(c) - 1) ** 2
+    mass = mass * np.einsum("i,j,k->ijk", weight, weight / 8, weight / 8)
+    assert mass.sum() == pytest.approx(1, abs=1e-6)
+    return [np.sum(mass * one**2 / (a**2 + b**2 + c**2)) for one in (a, b, c)]
+
+
+def test_successive_training_features_in_the_scripts_order():
+    """E cos^2 is the sum of the squared means of u_(i)^2: k = 3 of n = 5, rows in descending order."""
+    predicted = np.sum(np.square(squares_of_sorted_features()))
+    assert predicted == pytest.approx(0.4435, abs=5e-4)
+    squares = np.sort(margins(Layer(3, 5), np.random.default_rng(15), 100_000) ** 2, axis=1)
+    law = np.sum((squares / squares.sum(axis=1, keepdims=True)).mean(axis=0) ** 2)
+    assert law == pytest.approx(predicted, abs=0.003)
+    u, found = np.random.default_rng(16).standard_normal((300, 3)), []
+    for W in whole.infer(Layer(3, 5), u, 30, np.random.default_rng(17)):
+        new = np.einsum("skd,sd->sk", W, u)
+        new = new / np.linalg.norm(new, axis=1, keepdims=True)
+        found.append(np.sum(u * new, axis=1) ** 2)
+        u = new
+    cosine = np.mean(found[1:], axis=0)
+    assert abs(cosine.mean() - predicted) < 4 * cosine.std() / np.sqrt(300)
+    assert cosine.mean() > 0.4  # 1/3 in random order

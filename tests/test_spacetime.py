@@ -6,6 +6,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import ks_2samp
 
+from entanglement import Layer
 from entanglement import pairs, spacetime, theory
 
 METRIC = np.diag([1.0, -1.0, -1.0])
@@ -75,19 +76,19 @@ def test_drawn_networks_follow_the_law_of_pairs(width, pool, rule):
     start = np.zeros((runs, 2, width))
     start[:, 0, 0] = 2.0
     start[:, 1, :2] = np.cos(theta), np.sin(theta)
-    x, y = spacetime.raw_features(rng, start, width, pool or width, 3, rule if pool else "none")[:, 3].transpose(1, 0, 2)
+    x, y = spacetime.raw_features(Layer(width, pool or width, rule if pool else "none"), start, 3, rng)[:, 3].transpose(1, 0, 2)
     e = spacetime.event(x, y)
     w = e.y / np.sqrt(spacetime.interval(e))
-    v = pairs.simulate(theta, width, 3, pool=pool, rule=rule, trials=runs, seed=6, keep=[3])
+    v = pairs.simulate(Layer(width, pool, rule), theta, 3, trials=runs, seed=6, keep=[3])
     assert ks_2samp(np.arctan(w), np.arctan(v.sign[:, 0] * np.exp(v.log_abs[:, 0]))).pvalue > 1e-4
-    other = pairs.simulate(theta, width, 3, pool=3 * (pool or width), rule="largest", trials=runs, seed=6, keep=[3])
+    other = pairs.simulate(Layer(width, 3 * (pool or width)), theta, 3, trials=runs, seed=6, keep=[3])
     assert ks_2samp(np.arctan(w), np.arctan(other.sign[:, 0] * np.exp(other.log_abs[:, 0]))).pvalue < 1e-6
 
 
 def test_a_layer_changes_the_interval():
     """Else it would be a Lorentz transformation."""
     start = np.random.default_rng(3).standard_normal((500, 2, 2))
-    features = spacetime.raw_features(np.random.default_rng(4), start, 2, 10, 1)
+    features = spacetime.raw_features(Layer(2, 10), start, 1, np.random.default_rng(4))
     before, after = (spacetime.interval(spacetime.event(features[:, i, 0], features[:, i, 1])) for i in (0, 1))
     assert np.std(np.log(after / before)) > 0.5
 
@@ -131,8 +132,8 @@ def test_klein_chord_is_a_stretch_along_the_training_feature(second_moment):
         (lambda: spacetime.event([1, 2], [1, np.inf]), "y: holds inf"),
         (lambda: spacetime.lorentz(np.eye(3)), "Q: "),
         (lambda: spacetime.lorentz([[2, 0], [0, 1]]), "determinant 1"),
-        (lambda: spacetime.raw_features(np.random.default_rng(0), np.ones((2, 2, 3)), 2, 4, 1), "inputs: shape"),
-        (lambda: spacetime.raw_features(np.random.default_rng(0), np.ones((2, 2, 3)), 3, 2, 1), "pool: 2"),
+        (lambda: spacetime.raw_features(Layer(2, 4), np.ones((2, 2, 3)), 1, np.random.default_rng(0)), "inputs: shape"),
+        (lambda: spacetime.raw_features(Layer(3, 2), np.ones((2, 2, 3)), 1, np.random.default_rng(0)), "pool: 2"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -1,6 +1,7 @@
-"""Sweeps: one table whatever runs them, nothing repeated that was stored, nothing lost when something dies; the phase diagram."""
+"""Sweeps: one table whatever runs them, nothing repeated, nothing lost when something dies."""
 
 import gc
+import importlib
 import math
 import os
 import signal
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +28,18 @@ def draw(a, b, seed):
     """Numbers of every kind; some points raise."""
     if (a, b) == (2, "y"):
         raise ArithmeticError("no result,\nsaid the function")
-    return dict(whole=np.int64(a * 10), normal=np.random.default_rng(seed).standard_normal(), kind=b + "!", large=a > 1)
+    normal = np.random.default_rng(seed).standard_normal()
+    return dict(whole=np.int64(a * 10), normal=normal, kind=b + "!", large=a > 1)
 
 
 def marked(a, folder, seed):
-    """Leaves a mark each time it runs; does once what a file in `folder` orders for the point of this name."""
+    """Leaves a mark each time it runs; obeys what a file in `folder` orders for its point."""
     Path(folder, f"ran-{a}-{time.time_ns()}").touch()
     order = Path(folder, f"order-{a}")
     if order.is_file():
         what = order.read_text()
         if what != "die always":
             order.unlink()
-        if what == "interrupt":
-            raise KeyboardInterrupt
         if what == "raise":
             raise OSError("told to")
         os.kill(os.getpid(), KILL)
@@ -50,8 +52,8 @@ def slow(a, folder, seed):
     return marked(a, folder, seed)
 
 
-def runs(folder, a):
-    return len(list(Path(folder).glob(f"ran-{a}-*")))
+def runs(folder, count=12):
+    return [len(list(Path(folder).glob(f"ran-{a}-*"))) for a in range(count)]
 
 
 def grid_of(folder, count=12):
@@ -59,7 +61,7 @@ def grid_of(folder, count=12):
 
 
 def table(path):
-    sweep.export(path, f"{path}.csv")
+    sweep.export(sweep.rows(path), f"{path}.csv")
     return Path(f"{path}.csv").read_bytes()
 
 
@@ -78,58 +80,69 @@ def wait_for(condition, seconds=60):
         time.sleep(0.01)
 
 
-@pytest.fixture(scope="module")
-def serial(tmp_path_factory):
-    """The sweep of draw in this process, whose table others must equal."""
-    path = tmp_path_factory.mktemp("serial") / "draw.sqlite"
-    sweep.sweep(draw, GRID, 1, path, jobs=1)
-    return path
-
-
-def test_rows_hold_what_the_function_returns(tmp_path):
-    found = sweep.sweep(draw, GRID, 1, tmp_path / "new" / "s.sqlite", jobs=1)
-    assert [(row["a"], row["b"]) for row in found] == [(a, b) for a in (0.5, 1, 2, 10) for b in "xy"]
-    assert found[-1].keys() == {"a", "b", "whole", "normal", "kind", "large"}
-    assert found[5] == dict(a=2, b="y", error="ArithmeticError: no result,\nsaid the function")
-    assert (found[6]["whole"], found[6]["kind"], found[6]["large"]) == (100, "x!", True)
-    assert len({row.get("normal") for row in found}) == 8, "each point has a seed of its own"
-    assert found == sweep.rows(tmp_path / "new" / "s.sqlite")
-    other = sweep.sweep(draw, GRID, 2, tmp_path / "other.sqlite", jobs=1)
-    assert not {row.get("normal", 0) for row in other} & {row.get("normal", 1) for row in found}
-
-
-def test_order_and_workers_change_nothing(tmp_path, serial, capfd):
-    shuffled = dict(a=GRID["a"][::-1], b=GRID["b"][::-1])
-    assert sweep.sweep(draw, shuffled, 1, tmp_path / "two.sqlite", jobs=2) == sweep.rows(serial)
-    assert table(tmp_path / "two.sqlite") == table(serial)
-    assert capfd.readouterr().err == "", "the progress bar is for terminals"
-
-
-def test_a_point_keeps_its_seed_in_another_grid(tmp_path, serial):
-    (row,) = sweep.sweep(draw, dict(a=[10], b=["y"]), 1, tmp_path / "s.sqlite", jobs=1)
-    assert row == sweep.rows(serial)[-1]
-
-
-def special_floats(a, seed):
-    return dict(third=1 / 3, tiny=5e-324, huge=1.7976931348623157e308, inf=-math.inf, nan=math.nan, single=np.float32(0.1), a_hundred=1e2)
-
-
-def test_floats_are_exact_and_come_back(tmp_path):
-    (row,) = sweep.sweep(special_floats, dict(a=[0.1 + 0.2]), 1, tmp_path / "s.sqlite", jobs=1)
-    want = dict(a=0.1 + 0.2, **special_floats(0, 0))
-    head, line = (text.split(",") for text in table(tmp_path / "s.sqlite").decode().splitlines())
-    for name, text in zip(head[:-1], line):
-        for value in (row[name], float(text)):
-            assert value == want[name] or math.isnan(value) and name == "nan"
-
-
 def refused(message, *arguments, **options):
     with pytest.raises(ValueError, match=message):
         sweep.sweep(*arguments, **options)
 
 
-def no_seed(a):
-    return {}
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "s.sqlite"
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory):
+    """The sweep of draw in this process, whose table others must equal."""
+    path = tmp_path_factory.mktemp("serial") / "new" / "draw.sqlite"
+    return path, sweep.sweep(draw, GRID, 1, path, jobs=1)
+
+
+def test_rows_hold_what_the_function_returns(path, serial):
+    where, found = serial
+    assert [row["a"] for row in found] == [0.5, 0.5, 1, 1, 2, 2, 10, 10]
+    assert "".join(row["b"] for row in found) == "xyxyxyxy"
+    assert found[-1].keys() == {"a", "b", "whole", "normal", "kind", "large"}
+    assert found[5] == dict(a=2, b="y", error="ArithmeticError: no result,\nsaid the function")
+    assert (found[6]["whole"], found[6]["kind"], found[6]["large"]) == (100, "x!", True)
+    assert len({row.get("normal") for row in found}) == 8, "each point has a seed of its own"
+    assert found == sweep.rows(where)
+    other = sweep.sweep(draw, GRID, 2, path, jobs=1)
+    assert not {row.get("normal", 0) for row in other} & {row.get("normal", 1) for row in found}
+
+
+def test_order_and_workers_change_nothing(path, serial, capfd):
+    shuffled = dict(a=GRID["a"][::-1], b=GRID["b"][::-1])
+    assert sweep.sweep(draw, shuffled, 1, path, jobs=2) == serial[1]
+    assert table(path) == table(serial[0])
+    assert capfd.readouterr().err == "", "the progress bar is for terminals"
+
+
+def test_a_grid_may_grow_and_shrink(path, tmp_path):
+    few, more = ({**grid_of(tmp_path), "a": points} for points in ([2], [3, 1, 2]))
+    (first,) = sweep.sweep(marked, few, 1, path, jobs=1)
+    assert [row["a"] for row in sweep.sweep(marked, more, 1, path, jobs=1)] == [1, 2, 3]
+    assert sweep.sweep(marked, few, 1, path, jobs=1) == [first] == sweep.rows(path)[1:2]
+    assert stored(path) == [1, 2, 3] and runs(tmp_path, 4) == [0, 1, 1, 1]
+
+
+def floats(a, seed):
+    values = dict(third=1 / 3, tiny=5e-324, huge=1.7976931348623157e308, inf=-math.inf)
+    return values | dict(nan=math.nan, single=np.float32(0.1), hundred=1e2)
+
+
+def test_floats_are_exact_and_come_back(path):
+    (row,) = sweep.sweep(floats, dict(a=[0.1 + 0.2]), 1, path, jobs=1)
+    want = dict(a=0.1 + 0.2, **floats(0, 0))
+    head, line = (text.split(",") for text in table(path).decode().splitlines())
+    for name, text in zip(head[:-1], line):
+        for value in (row[name], float(text)):
+            assert value == want[name] or math.isnan(value) and name == "nan"
+
+
+def test_commits_are_by_time_and_not_by_point(path):
+    sweep.sweep(floats, dict(a=range(300)), 1, path, jobs=1)
+    commits = int.from_bytes(path.read_bytes()[24:28])  # SQLite's file change counter
+    assert commits < 10
 
 
 @pytest.mark.parametrize(
@@ -141,111 +154,122 @@ def no_seed(a):
         ("grid: a has 3, want a list", dict(grid=dict(a=3))),
         (r"grid: a has \[\]", dict(grid=dict(a=[]))),
         ("grid: a has None, want a number", dict(grid=dict(a=[1, None]))),
-        ("grid: a has .*nan.*, want finite", dict(grid=dict(a=[1, math.nan]))),
-        ("grid: a has a value twice", dict(grid=dict(a=[1, 2, 1.0]))),
+        ("grid: a has .*nan.*, want finite values, each once", dict(grid=dict(a=[1, math.nan]))),
+        ("grid: a has .*1.0.*, want finite values, each once", dict(grid=dict(a=[1, 2, 1.0]))),
         ("grid: the name 'seed' is taken", dict(grid=dict(seed=[1]))),
-        ("function: .* must be a function, defined in a file, of seed", dict(grid=dict(wrong=[1]))),
-        ("function: .* must be a function", dict(function=no_seed)),
-        ("function: .* must be a function", dict(function=3)),
+        ("function: .* must be a function of seed and the grid's", dict(grid=dict(wrong=[1]))),
+        ("function: .* at the top level of a file", dict(function=lambda a, seed: {})),
+        ("function: 3 must be a function", dict(function=3)),
         ("seed: -1 is not", dict(seed=-1)),
         ("jobs: 0 is not", dict(jobs=0)),
+        ("jobs: 1.5 is not", dict(jobs=1.5)),
     ],
 )
-def test_bad_arguments_are_named(tmp_path, message, change):
-    refused(message, **(dict(function=special_floats, grid=dict(a=[1]), seed=1, path=tmp_path / "s.sqlite") | change))
+def test_bad_arguments_are_named(path, tmp_path, message, change):
+    refused(message, **(dict(function=floats, grid=dict(a=[1]), seed=1, path=path) | change))
     assert not list(tmp_path.iterdir())
 
 
-def returns_a_list(a, seed):
-    return [1]
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError
 
 
-def returns_its_own_name(a, seed):
-    return dict(a=1)
-
-
-def returns_an_array(a, seed):
-    return dict(b=np.ones(3))
-
-
-def leaves(a, seed):
-    sys.exit(3)
+def odd(what, seed):
+    if what == "exit":
+        sys.exit(3)
+    if what == "mute":
+        raise Mute
+    return dict(array=dict(b=np.ones(3)), giant=dict(b=10**5000), list=[1], own=dict(what=1))[what]
 
 
 @pytest.mark.parametrize(
-    "function, error",
-    [
-        (returns_a_list, r"ValueError: returned [1], want a dict of results under names of their own"),
-        (returns_its_own_name, "ValueError: returned {'a': 1}, want a dict of results under names of their own"),
-        (returns_an_array, "ValueError: b has array([1., 1., 1.]), want a number, a bool or a text"),
-        (leaves, "SystemExit: 3"),
-    ],
+    "what, error",
+    dict(
+        array="ValueError: b has array([1., 1., 1.]), want a number, a bool or a text",
+        exit="SystemExit: 3",
+        giant="ValueError: Exceeds the limit",
+        list="ValueError: returned [1], want a dict of results, names of their own",
+        mute=f"{__name__}.Mute: <exception str() failed>",
+        own="ValueError: returned {'what': 1}, want a dict of results",
+    ).items(),
 )
-def test_what_a_point_may_not_do_is_its_error(tmp_path, function, error):
-    assert sweep.sweep(function, dict(a=[1]), 1, tmp_path / "s.sqlite", jobs=1) == [dict(a=1, error=error)]
+def test_what_a_point_may_not_do_is_its_error(path, what, error):
+    (row,) = sweep.sweep(odd, dict(what=[what]), 1, path, jobs=1)
+    assert row.pop("error").startswith(error) and row == dict(what=what)
 
 
-def test_the_file_of_another_sweep_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / "s.sqlite"
-    sweep.sweep(draw, GRID, 1, path, jobs=1)
-    before = path.read_bytes()
-    refused("path: .*s.sqlite' holds a sweep of another function", no_seed_but_b, GRID, 1, path)
-    refused("another seed", draw, GRID, 2, path)
-    refused("another grid", draw, dict(GRID, a=[1]), 1, path)
-    monkeypatch.setattr(sweep.inspect, "getsource", lambda function: "def draw(a, b, seed): return {}")
-    refused("another source", draw, GRID, 1, path)
-    assert path.read_bytes() == before
-
-
-def no_seed_but_b(a, b, seed):
+def optional(a, seed, b="x"):
     return {}
 
 
-def test_what_is_no_sweep_is_refused_and_left_alone(tmp_path):
-    text, foreign = tmp_path / "text", tmp_path / "foreign.sqlite"
+def test_the_file_of_another_sweep_is_refused(path):
+    sweep.sweep(optional, dict(a=[1]), 1, path, jobs=1)
+    before = path.read_bytes()
+    refused("path: .*s.sqlite' holds a sweep of another function", floats, dict(a=[1]), 1, path)
+    refused("another seed", optional, dict(a=[1]), 2, path)
+    refused("another names", optional, GRID, 1, path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("module, edited", [("alone", "alone"), ("pack.work", "pack/helper")])
+def test_rows_of_changed_code_are_not_mixed(path, tmp_path, monkeypatch, module, edited):
+    (tmp_path / "pack").mkdir()
+    for name in ("alone", "pack/__init__", "pack/helper", "pack/work"):
+        (tmp_path / f"{name}.py").write_text("C = 1\ndef times(a, seed):\n    return dict(b=C * a)")
+    monkeypatch.syspath_prepend(tmp_path)
+    times = importlib.import_module(module).times
+    sweep.sweep(times, dict(a=[1]), 1, path, jobs=1)
+    edited = tmp_path / f"{edited}.py"
+    edited.write_text(edited.read_text().replace("C = 1", "C = 2"))
+    refused("holds a sweep of another code", times, dict(a=[1]), 1, path, jobs=1)
+
+
+def test_what_is_no_sweep_is_refused_and_left_alone(path, tmp_path, serial):
+    text, foreign, torn, row = (tmp_path / name for name in ("text", "foreign", "torn", "row"))
     text.write_text("some file of the user's\n" * 100)
-    db = sqlite3.connect(foreign)
-    db.execute("create table mine (x)")
-    db.commit()
-    db.close()
-    for path in (text, foreign, tmp_path, text / "below"):
-        before = path.read_bytes() if path.is_file() else None
-        refused("path: .* cannot hold this sweep", draw, GRID, 1, path, jobs=1)
-        assert not path.is_file() or path.read_bytes() == before
-    for path in (text, foreign, tmp_path / "none"):
-        with pytest.raises(ValueError, match="path: .* is not the file of a sweep"):
-            sweep.rows(path)
+    torn.write_bytes(serial[0].read_bytes()[:4096] + b"?" * 16384)
+    row.write_bytes(serial[0].read_bytes().replace(b'{"kind"', b'{"kind?'))
+    with sqlite3.connect(foreign) as db:
+        db.execute("create table mine (x)")
+    for file in (text, foreign, torn, row, tmp_path, text / "below"):
+        before = file.read_bytes() if file.is_file() else None
+        message = f"path: '{file}' cannot be used for this sweep"
+        refused(message, draw, GRID, 1, file, jobs=1)
+        with pytest.raises(ValueError, match=message):
+            sweep.rows(file)
+        assert not file.is_file() or file.read_bytes() == before
+    with pytest.raises(ValueError, match="path: .*none' cannot be used"):
+        sweep.rows(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
-def test_an_interrupted_sweep_goes_on_and_repeats_nothing(tmp_path):
-    (tmp_path / "order-7").write_text("interrupt")
-    path, grid = tmp_path / "s.sqlite", grid_of(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        sweep.sweep(marked, grid, 1, path, jobs=1)
-    assert stored(path) == list(range(7))
-    sweep.sweep(marked, grid, 1, path, jobs=1)
-    assert [runs(tmp_path, a) for a in range(12)] == [1] * 7 + [2] + [1] * 4
-    assert stored(path) == list(range(12))
+def test_a_reader_undoes_what_a_killed_commit_left(path, tmp_path, serial):
+    path.write_bytes(serial[0].read_bytes())
+    with sqlite3.connect(path) as db:
+        db.execute("pragma cache_size = 1")  # page: more than that is written before the commit
+        db.executemany("insert into results values (?, ?)", ((i, "x" * 500) for i in range(99)))
+        for end in ("", "-journal"):
+            (tmp_path / f"left{end}").write_bytes(Path(f"{path}{end}").read_bytes())
+    assert sweep.rows(tmp_path / "left") == serial[1]
 
 
-def test_a_point_that_raises_is_run_again_only_when_asked(tmp_path):
+def test_a_point_that_raises_is_run_again_only_when_asked(path, tmp_path):
     (tmp_path / "order-3").write_text("raise")
-    path, grid = tmp_path / "s.sqlite", grid_of(tmp_path)
     for _ in range(2):
-        assert sweep.sweep(marked, grid, 1, path, jobs=1)[3] == dict(a=3, folder=str(tmp_path), error="OSError: told to")
-    assert runs(tmp_path, 3) == 1
-    whole = sweep.sweep(marked, grid, 1, path, jobs=1, retry=True)
+        found = sweep.sweep(marked, grid_of(tmp_path), 1, path, jobs=1)
+        assert found[3] == dict(a=3, folder=str(tmp_path), error="OSError: told to")
+    assert runs(tmp_path)[3] == 1
+    whole = sweep.sweep(marked, grid_of(tmp_path), 1, path, jobs=1, retry=True)
     assert not any("error" in row for row in whole)
-    assert [runs(tmp_path, a) for a in range(12)] == [1] * 3 + [2] + [1] * 8
+    assert runs(tmp_path) == [1] * 3 + [2] + [1] * 8
 
 
-def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "RUNS", 1)
+def test_a_killed_worker_loses_nothing(path, tmp_path):
     (tmp_path / "order-4").write_text("die once")
     (tmp_path / "order-9").write_text("die always")
-    found = sweep.sweep(marked, grid_of(tmp_path), 1, tmp_path / "s.sqlite", jobs=2)
-    assert (runs(tmp_path, 4), runs(tmp_path, 9)) == (2, 2)
+    found = sweep.sweep(marked, grid_of(tmp_path), 1, path, jobs=2)
+    assert (runs(tmp_path)[4], runs(tmp_path)[9]) == (2, 2)
     assert found[9] == dict(a=9, folder=str(tmp_path), error="its worker died whenever it ran")
     (tmp_path / "order-9").unlink()
     whole = sweep.sweep(marked, grid_of(tmp_path), 1, tmp_path / "whole.sqlite", jobs=1)
@@ -255,41 +279,46 @@ def test_a_killed_worker_loses_nothing(tmp_path, monkeypatch):
 SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
-from test_sweep import grid_of, slow
-from companion.sweep import sweep
+from test_sweep import grid_of, slow, sweep
 if __name__ == "__main__":
-    sweep(slow, grid_of({folder!r}), 1, {path!r}, jobs={jobs})
+    sweep.EVERY = 0.1
+    sweep.sweep(slow, grid_of({folder!r}, 24), 1, {path!r}, jobs={jobs})
 """
 
 
 @pytest.mark.parametrize("number, jobs", [(signal.SIGINT, 2), (KILL, 1)], ids=["ctrl-c", "kill"])
-def test_a_signal_in_the_middle(tmp_path, number, jobs):
-    path, grid = tmp_path / "s.sqlite", grid_of(tmp_path)
-    script = SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path), path=str(path), jobs=jobs)
-    (tmp_path / "script.py").write_text(script)
-    # as from a terminal: a test run in the background ignores Ctrl-C, and so would its children
-    heeding = dict(start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), stderr=subprocess.DEVNULL)
-    process = subprocess.Popen([sys.executable, tmp_path / "script.py"], **heeding)
+def test_a_signal_in_the_middle_and_a_second_writer(path, tmp_path, number, jobs):
+    names = dict(tests=str(Path(__file__).parent), folder=str(tmp_path), path=str(path), jobs=jobs)
+    (tmp_path / "script.py").write_text(SCRIPT.format(**names))
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"],
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+        # as from a terminal: what runs in the background ignores Ctrl-C, and so would its children
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     wait_for(lambda: len(stored(path)) >= 3)
+    refused("path: .*another sweep is writing to it", slow, grid_of(tmp_path, 24), 1, path, jobs=1)
     os.killpg(process.pid, number)
     assert process.wait(timeout=30) != 0
     early = stored(path)
-    assert 3 <= len(early) < 12
-    sweep.sweep(slow, grid, 1, path, jobs=1)
-    assert stored(path) == list(range(12))
-    assert all(runs(tmp_path, a) == 1 for a in early)
-    assert sweep.rows(path) == sweep.sweep(marked, grid, 1, tmp_path / "whole.sqlite", jobs=1)
+    assert 3 <= len(early) < 24
+    found = sweep.sweep(marked, grid_of(tmp_path), 1, tmp_path / "whole.sqlite", jobs=1)
+    before = runs(tmp_path, 24)
+    assert sweep.sweep(slow, grid_of(tmp_path, 24), 1, path, jobs=1)[:12] == found
+    assert all(runs(tmp_path, 24)[a] == before[a] for a in early)
+    assert stored(path) == list(range(24))
 
 
 # ---- the example
 
 
 def test_depth_of_the_phase_diagram_against_its_law_and_in_one_stretch(monkeypatch):
-    width, ratio = 2000, 1.2  # wide: w is normal, of scale velocity_scale, and its median 0.6745 of that
+    width, ratio = 2000, 1.2  # wide: w is normal, of scale velocity_scale; median 0.6745 of that
     depths = [phase.entangling_depth(width, ratio, seed)["depth"] for seed in range(20)]
     gain = theory.rapidity_gain(width, 2400, "largest")
     log_median = np.log(theory.velocity_scale(np.arange(100), gain, width, width) * 0.67449)
-    want = np.interp(np.log(theory.ENTANGLED), log_median, np.arange(100)) + 0.5  # on average, the next whole layer
+    want = np.interp(np.log(theory.ENTANGLED), log_median, np.arange(100)) + 0.5  # whole layers
     mean, stderr = claims.mean_error(depths)
     assert abs(mean - want) < 4 * max(stderr, 1 / np.sqrt(12 * 20))
 
@@ -307,13 +336,15 @@ def test_depth_of_the_phase_diagram_against_its_law_and_in_one_stretch(monkeypat
 
 def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ENTANGLEMENT_OUT", str(tmp_path / "local"))
-    monkeypatch.setattr(phase, "GRID", dict(width=[2, 50], ratio=[1.5, 10]))
-    for _ in range(2):
+    made = tmp_path / "sweep" / "phase"
+    for widths, lines in [([2], 3), ([2, 50], 5), ([50], 3)]:
+        monkeypatch.setattr(phase, "GRID", dict(width=widths, ratio=[1.5, 10]))
         phase.main(["--jobs", "1"])
-        assert capsys.readouterr().out.startswith("4 points, 0 with an error: ")
-    assert (tmp_path / "sweep" / "phase.csv").read_text().splitlines()[0] == "ratio,width,depth,pool,error"
-    monkeypatch.setattr(phase, "GRID", dict(width=[2], ratio=[1.5]))
-    with pytest.raises(SystemExit, match="sweep: path: .* holds a sweep of another grid"):
+        assert capsys.readouterr().out.startswith(f"{lines - 1} points, 0 with an error: ")
+        text = made.with_suffix(".csv").read_text().splitlines()
+        assert text[0] == "ratio,width,depth,pool,error" and len(text) == lines
+    made.with_suffix(".sqlite").write_text("?" * 1000)
+    with pytest.raises(SystemExit, match="sweep: path: .* cannot be used"):
         phase.main(["--jobs", "1"])
 
 
@@ -323,47 +354,82 @@ def test_the_command(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def cluster():
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50) as cluster:
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("hangs"))
+    signal.alarm(120)
+    options = dict(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50)
+    with distributed.LocalCluster(**options) as cluster:
         yield cluster
+    signal.alarm(0)
 
 
-def test_dask_without_dask_or_without_scheduler(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    refused("scheduler: 'tcp://127.0.0.1:1' needs an extra", draw, GRID, 1, tmp_path / "s.sqlite", scheduler="tcp://127.0.0.1:1")
-    monkeypatch.undo()
+def test_dask_without_dask_or_without_scheduler(path, monkeypatch):
+    none = "tcp://127.0.0.1:1"
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "distributed", None)
+        refused(f"scheduler: '{none}' needs an extra", draw, GRID, 1, path, scheduler=none)
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(sweep, "CONNECT", 1)
-    refused("scheduler: .* does not answer", draw, GRID, 1, tmp_path / "s.sqlite", scheduler="tcp://127.0.0.1:1")
-    refused("scheduler: 'nowhere' does not answer", draw, GRID, 1, tmp_path / "s.sqlite", scheduler="nowhere")
-    assert not [thing for thing in gc.get_objects() if type(thing) is distributed.Client], "its end would hang the next client's start"
+    for scheduler in (none, "nowhere", ""):
+        message = f"scheduler: '{scheduler}' does not answer"
+        refused(message, draw, GRID, 1, path, scheduler=scheduler)
+    clients = [thing for thing in gc.get_objects() if type(thing) is distributed.Client]
+    assert not clients, "its end would hang the next client's start"
 
 
-def test_dask_with_a_worker_killed_in_mid_sweep(tmp_path, cluster, serial):
-    sweep.sweep(draw, GRID, 1, tmp_path / "draw.sqlite", scheduler=cluster.scheduler_address)
-    assert table(tmp_path / "draw.sqlite") == table(serial)
-
-    path, grid = tmp_path / "s.sqlite", grid_of(tmp_path, 40)
-    victim = cluster.workers[0].pid
-
-    def kill():
-        wait_for(lambda: len(stored(path)) >= 5)
-        os.kill(victim, KILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    sweep.sweep(slow, grid, 1, path, scheduler=cluster.scheduler_address)
-    killer.join()
-    assert stored(path) == list(range(40))
-    ran = sum(runs(tmp_path, a) for a in range(40))
-    assert 40 <= ran <= 46, "only what the worker had not handed over is run again"
-    sweep.sweep(slow, grid, 1, tmp_path / "joblib.sqlite", jobs=2)
-    assert table(path) == table(tmp_path / "joblib.sqlite")
+def test_dask_worker_that_lacks_the_module(path, tmp_path, monkeypatch, cluster):
+    (tmp_path / "elsewhere.py").write_text("def f(a, seed):\n    return dict(b=a)")
+    monkeypatch.syspath_prepend(tmp_path)
+    f = importlib.import_module("elsewhere").f
+    message = "scheduler: .* failed .*No module named 'elsewhere'"
+    refused(message, f, dict(a=[1, 2]), 1, path, scheduler=cluster.scheduler_address)
 
 
-def test_dask_point_that_kills_its_workers(tmp_path, cluster, monkeypatch):
-    monkeypatch.setattr(sweep, "RUNS", 1)
-    cluster.scheduler.allowed_failures = 1
+STRIKES = dict(
+    kill=lambda cluster: os.kill(cluster.workers[0].pid, KILL),
+    restart=lambda cluster: cluster.sync(cluster.scheduler.restart, stimulus_id="test"),
+    close=lambda cluster: cluster.close(),
+)
+
+
+@contextmanager
+def struck(cluster, how, path):
+    """Something is done to a cluster once 5 points are stored; how many tasks it held till then."""
+    held = []
+
+    def wait_and_strike():
+        wait_for(lambda: held.append(len(cluster.scheduler.tasks)) or len(stored(path)) >= 5)
+        STRIKES[how](cluster)
+
+    thread = threading.Thread(target=wait_and_strike)
+    thread.start()
+    yield held
+    thread.join()
+
+
+@pytest.mark.parametrize("how", ["kill", "restart"])
+def test_dask_struck_in_mid_sweep(path, tmp_path, cluster, monkeypatch, how):
+    monkeypatch.setattr(sweep, "EVERY", 0.1)
+    monkeypatch.setattr(sweep, "WAVE", 4)
+    with struck(cluster, how, path) as held:
+        sweep.sweep(slow, grid_of(tmp_path, 30), 1, path, scheduler=cluster.scheduler_address)
+    assert max(held) <= 8, "only a few points are handed over at a time"
+    assert 30 <= sum(runs(tmp_path, 30)) <= 38, "only what was handed over is run again"
+    whole = tmp_path / "whole.sqlite"
+    sweep.sweep(marked, grid_of(tmp_path, 30), 1, whole, jobs=2)
+    assert table(path) == table(whole)
+
+
+def test_dask_point_that_kills_its_workers(path, tmp_path, cluster, monkeypatch):
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 1)
     (tmp_path / "order-4").write_text("die always")
-    found = sweep.sweep(marked, grid_of(tmp_path), 1, tmp_path / "s.sqlite", scheduler=cluster.scheduler_address)
+    found = sweep.sweep(marked, grid_of(tmp_path), 1, path, scheduler=cluster.scheduler_address)
     assert [row["a"] for row in found if "error" in row] == [4]
     assert found[4]["error"] == "its worker died whenever it ran"
+
+
+def test_dask_scheduler_that_ends(path, tmp_path, cluster):
+    where = cluster.scheduler_address
+    with struck(cluster, "close", path):
+        message = f"scheduler: '{where}' failed"
+        refused(message, slow, grid_of(tmp_path, 60), 1, path, scheduler=where)
+    assert len(stored(path)) >= 5

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import tempfile
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +11,21 @@ from scipy.stats import norm, t
 
 from companion import words
 
-VERDICTS = ("holds", "holds, trivially", "holds with a condition", "does not hold")
-DIGITS = 6
-SOURCES = ("paper", "reading", "ours")  # whose claim: the paper's words, our reading of them, our own question
 KINDS = ("matrices", "law")
+DIGITS = 6
+STANDARD_ERRORS = 4  # whose level is that of every statistical check
 COARSE = 0.1  # relative error that a good check would notice
-LEVEL = 4  # standard errors: their level is that of every statistical check
-
-
-def output_dir():
-    """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the checkout (or of the cwd)."""
-    if os.environ.get("ENTANGLEMENT_OUT"):
-        return Path(os.environ["ENTANGLEMENT_OUT"])
-    return root() / "build" / "local"
 
 
 def root():
-    """The checkout that this library stands in, or the working directory."""
-    checkout = Path(__file__).resolve().parents[2]
-    return checkout if (checkout / "Makefile").is_file() else Path.cwd()
+    """The tree that one stands in: the nearest folder with a Makefile, else the working one."""
+    here = Path.cwd()
+    return next((one for one in (here, *here.parents) if (one / "Makefile").is_file()), here)
+
+
+def output_dir():
+    """Folder that notebooks write to: $ENTANGLEMENT_OUT, by default build/local/ of the tree."""
+    return Path(os.environ.get("ENTANGLEMENT_OUT") or root() / "build" / "local")
 
 
 def write_whole(path, content):
@@ -61,120 +56,150 @@ def check(
     share=False,
     unit="",
 ):
-    """One comparison of our prediction with a measurement; whether it holds is computed here, never passed in.
+    """One comparison of a prediction with a measurement, as a dict of scalars; `holds` is computed.
 
-    measured, predicted, stderr, tolerance: finite scalars in `unit`. kind: "matrices" (every weight of the network in question
-    was drawn or trained) or "law" (drawn from the law that the prediction uses). A statistical check gives its standard error
-    and the independent `repeats` behind it: its tolerance is Student's quantile of the level of four standard errors. Any other
-    states its tolerance and the reason. resolution: the smallest relative error that it would notice; of 1 - share for a
-    `share` above 1/2; None where the prediction is 0.
+    measured, predicted, stderr, tolerance: finite numbers in `unit`, kept with six significant
+    digits. kind: "matrices" (every weight was drawn or trained) or "law" (drawn from the law that
+    the prediction uses). A statistical check states stderr and the number of independent repeats
+    behind it, from which its tolerance follows, and may give a reason why it sees no small error;
+    any other states its tolerance and the reason. share: measured and predicted are shares, in
+    [0, 1]; the resolution of one above 1/2 is relative to its rest.
     """
+    numbers = dict(measured=measured, predicted=predicted, stderr=stderr, tolerance=tolerance)
+    for key, value in numbers.items():
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{key}: {name!r} has {value!r}, which is not finite")
+        if value is not None and value < 0 and key in ("stderr", "tolerance"):
+            raise ValueError(f"{key}: {name!r} has {value!r}, want 0 or more")
+        if share and key in ("measured", "predicted") and not 0 <= value <= 1:
+            raise ValueError(f"{key}: {name!r} has {value!r}, which is not a share")
     if kind not in KINDS:
-        raise ValueError(f"kind: {kind!r} is not one of {KINDS}")
-    statistical = stderr is not None
-    if statistical and (tolerance is not None or reason is not None):
-        raise ValueError(f"tolerance: {name!r} has a standard error, which sets it")
-    if not statistical and (tolerance is None or not reason):
-        raise ValueError(f"tolerance: {name!r} has no standard error, so it states one and the reason")
-    if statistical:
-        _within("stderr", name, stderr, 0)
-        if not isinstance(repeats, Integral) or repeats < 2:
-            raise ValueError(f"repeats: {name!r} has {repeats!r}, want a whole number above 1")
-        tolerance = student(repeats) * stderr
-    _within("tolerance", name, tolerance, 0)
-    for key, value in (("measured", measured), ("predicted", predicted)):
-        _within(key, name, value, *((0, 1) if share else ()))
-    measured, predicted, tolerance = map(_rounded, (measured, predicted, tolerance))
-    size = 1 - predicted if share and predicted > 0.5 else abs(predicted)
+        raise ValueError(f"kind: {name!r} has {kind!r}, not one of {KINDS}")
+    if stderr is None and (tolerance is None or not reason):
+        stated = f"{tolerance!r}, {reason!r}"
+        raise ValueError(
+            f"tolerance, reason: {name!r} has {stated}; without stderr both are stated"
+        )
+    if stderr is not None and tolerance is not None:
+        raise ValueError(f"tolerance: {name!r} has {tolerance!r}, which follows from its stderr")
+    if stderr is not None:
+        numbers["tolerance"] = student_quantile(repeats) * stderr
+    measured, predicted, stderr, tolerance = map(_rounded, numbers.values())
+    scale = min(predicted, 1 - predicted) if share else abs(predicted)
     return dict(
         name=name,
         kind=kind,
         measured=measured,
         predicted=predicted,
-        stderr=_rounded(stderr) if statistical else None,
-        repeats=int(repeats) if statistical else None,
+        stderr=stderr,
+        repeats=None if repeats is None else int(repeats),
         tolerance=tolerance,
-        resolution=_rounded(tolerance / size) if size else None,
-        unit=unit,
         reason=reason,
-        holds=bool(abs(measured - predicted) <= tolerance),
+        resolution=_rounded(tolerance / scale) if scale else None,
+        unit=unit,
+        holds=abs(measured - predicted) <= tolerance,
     )
 
 
-def student(repeats):
-    """Student's quantile for the mean of so many repeats, of the level of four standard errors: 17.5 for 5, 4.5 for 40."""
-    return float(t.isf(norm.sf(LEVEL), repeats - 1))
-
-
-def _within(key, name, value, low=-math.inf, high=math.inf):
-    if isinstance(value, bool) or np.ndim(value) or not np.isrealobj(value) or not math.isfinite(value) or not low <= value <= high:
-        raise ValueError(f"{key}: {name!r} has {value!r}, want a finite number in [{low:g}, {high:g}]")
+def student_quantile(repeats):
+    """How many standard errors, with so few repeats, are as unlikely as four that are known."""
+    if repeats is None or not repeats >= 2 or repeats % 1:
+        raise ValueError(f"repeats: {repeats!r}, want a whole number from 2 on")
+    return float(t.isf(norm.sf(STANDARD_ERRORS), repeats - 1))
 
 
 def mean_error(values):
-    """Mean and standard error over the first axis, whose entries are two or more independent repeats."""
+    """Mean and standard error over the first axis, of two or more independent repeats."""
     values = np.asarray(values, dtype=float)
-    if not values.ndim or len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"values: shape {values.shape}; want two or more finite repeats")
+    if values.ndim == 0 or len(values) < 2:
+        raise ValueError(f"values: {values.tolist()!r}, want two or more repeats")
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def check_mean(name, values, predicted, *, kind, share=False, unit=""):
+def check_mean(name, values, predicted, *, kind, reason=None, share=False, unit=""):
     """`check` of the mean of independent repeats (R,), with the standard error that they show."""
     measured, stderr = mean_error(values)
     return check(
-        name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), share=share, unit=unit
+        name,
+        measured,
+        predicted,
+        kind=kind,
+        stderr=stderr,
+        repeats=len(values),
+        reason=reason,
+        share=share,
+        unit=unit,
     )
 
 
-def check_share(name, values, predicted, count, *, kind):
-    """`check_mean` of shares (R,) of `count` cases each; the error is at least the binomial one of the prediction."""
-    _within("predicted", name, predicted, 0, 1)
-    _within("count", name, count, 1)
+def check_share(name, values, predicted, count, *, kind, reason=None):
+    """`check_mean` of shares (R,), each of `count` cases.
+
+    The standard error is at least the binomial one of the prediction.
+    """
+    values = np.asarray(values, dtype=float)
+    if not count >= 1 or count % 1:
+        raise ValueError(f"count: {name!r} has {count!r}, want a whole number from 1 on")
+    cases = values * count
+    if not np.all((0 <= values) & (values <= 1) & (np.abs(cases - np.rint(cases)) < 1e-6)):
+        raise ValueError(f"values: {name!r} has {values.tolist()!r}, want shares of {count} cases")
+    if not 0 <= predicted <= 1:
+        raise ValueError(f"predicted: {name!r} has {predicted!r}, which is not a share")
     measured, stderr = mean_error(values)
     stderr = max(stderr, math.sqrt(predicted * (1 - predicted) / (count * len(values))))
-    return check(name, measured, predicted, kind=kind, stderr=stderr, repeats=len(values), share=True)
-
-
-def record(id, checks, **open_numbers):
-    """Write one claim with its checks to $ENTANGLEMENT_OUT/claims/<id>.json and return it, displayable.
-
-    id: the notebook's number and a short name, such as "01a-zero-loss". Claim, source, verdict, figures and why are the
-    section of that name in words/NN.md, whose open numbers are given by name. ValueError for what does not fit.
-    """
-    texts = words.fill(id, **open_numbers)
-    for key, known in (("verdict", VERDICTS), ("source", SOURCES)):
-        if texts.get(key) not in known:
-            raise ValueError(f"{key}: {id!r} has {texts.get(key)!r}, not one of {known}")
-    names = [c["name"] for c in checks]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"checks: {id!r} has none, or names that repeat: {names!r}")
-    entry = Claim(
-        id=id,
-        claim=texts["claim"],
-        source=texts["source"],
-        notebook=next(Path().glob(f"{id[:2]}_*.ipynb")).stem,
-        verdict=texts["verdict"],
-        why=texts["why"],
-        figures=[name.strip() for name in texts.get("figures", "").split(",") if name.strip()],
-        checks=list(checks),
+    return check(
+        name,
+        measured,
+        predicted,
+        kind=kind,
+        stderr=stderr,
+        repeats=len(values),
+        reason=reason,
+        share=True,
     )
+
+
+def record(id, checks, **numbers):
+    """Write a claim with its checks to $ENTANGLEMENT_OUT/claims/<id>.json; returned, displayable.
+
+    id: the notebook's number and a short name, such as "01a-zero-loss", under which words/NN.md
+    has claim, source, verdict, figures and why; numbers: what these leave open. The checks are on
+    our predictions, the verdict is on the claim.
+    """
+    if not checks:
+        raise ValueError(f"checks: claim {id!r} has none")
+    names = [c["name"] for c in checks]
+    if len(set(names)) < len(names):
+        raise ValueError(f"checks: names repeat in {names!r}")
+    said = words.fill(id, **numbers)
+    if "claim" not in said:
+        raise ValueError(f"id: {id!r} is a figure's section in {words.place(id)}")
+    said |= dict(id=id, notebook=_notebook(id), checks=checks)
+    entry = Claim({key: said[key] for key in Claim.KEYS})
     write_whole(output_dir() / "claims" / f"{id}.json", dumps([entry]))
     return entry
 
 
+def _notebook(id):
+    """The stem of the one notebook in the working directory whose number the id has."""
+    stems = [path.stem for path in Path().glob(f"{id[:2]}_*.ipynb")]
+    if len(stems) != 1:
+        raise ValueError(f"id: {id!r} belongs to one notebook of {Path.cwd()}, found {stems}")
+    return stems[0]
+
+
 def dumps(claims):
     """The bytes of a claims file: sorted by id, one stable layout, six significant digits."""
-    return (json.dumps(sorted(claims, key=lambda c: c["id"]), indent=1, ensure_ascii=False) + "\n").encode()
+    return (
+        json.dumps(sorted(claims, key=lambda c: c["id"]), indent=1, ensure_ascii=False) + "\n"
+    ).encode()
 
 
 def load(path):
-    """Claims of a file as a list of dicts: id, claim, source, notebook, verdict, why,
-    figures, checks.
+    """Claims of a file: dicts of id, claim, source, notebook, verdict, why, figures, checks.
 
-    checks: dicts of name, kind, measured, predicted, stderr, repeats, tolerance, resolution, unit, reason, holds; scalars or
-    None.
-    Raises ValueError naming the file if it is not a claims file.
+    checks: dicts of name, kind, measured, predicted, stderr, repeats, tolerance, reason,
+    resolution, unit, holds; scalars, or None. ValueError naming the file if it holds no claims.
     """
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -189,21 +214,21 @@ class Claim(dict):
     KEYS = ("id", "claim", "source", "notebook", "verdict", "why", "figures", "checks")
 
     def _repr_markdown_(self):
-        head = ["check", "against", "measured", "predicted", "tolerance", "would notice", "holds"]
+        head = "check", "against", "measured", "predicted", "tolerance", "would notice", "holds"
         rows = [
-            [
-                _cell(c["name"]) + (f" ({c['reason']})" if c["reason"] else ""),
+            (
+                c["name"] + (f" ({c['reason']})" if c["reason"] else ""),
                 c["kind"],
                 _text(c["measured"]),
                 f"{_text(c['predicted'])} {c['unit']}".strip(),
                 _text(c["tolerance"]),
                 "" if c["resolution"] is None else f"{c['resolution']:.2%}",
                 "yes" if c["holds"] else "**NO**",
-            ]
+            )
             for c in self["checks"]
         ]
-        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
-        return f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}\n\n" + "\n".join(lines)
+        said = f"**{self['claim']}**\n\nVerdict: **{self['verdict']}**. {self['why']}"
+        return f"{said}\n\n{_markdown(head, *rows)}"
 
     def __repr__(self):
         good, total = passed(self)
@@ -217,58 +242,79 @@ def passed(claim):
 
 def table(claims):
     """Claims as plain text, one line each, for a terminal; checks that fail are listed below."""
-    lines = []
+    lines = [f"{'id':<26} {'verdict':<24} {'checks':<7} claim"]
+    lines.append("-" * len(lines[0]))
     for claim in claims:
         good, total = passed(claim)
-        lines.append(f"{claim['id']:<26} {claim['verdict']:<24} {good:>3}/{total:<3} {claim['claim']}")
-        lines += [
-            f"    FAILS: {c['name']}: {_text(c['measured'])}, not {_text(c['predicted'])} +- {_text(c['tolerance'])} {c['unit']}"
-            for c in claim["checks"]
-            if not c["holds"]
-        ]
-    head = f"{'id':<26} {'verdict':<24} {'checks':<7} claim"
-    return "\n".join([head, "-" * len(head), *lines])
-
-
-def markdown(claims):
-    """A Markdown table for README: a row a notebook, the sentence that it tests and its verdicts."""
-    lines = ["| notebook | tests | verdicts |", "| --- | --- | --- |"]
-    for stem in sorted({claim["notebook"] for claim in claims}):
-        sentence = words.read(root() / "notebooks" / "words" / f"{stem[:2]}.md")["title"]
-        verdicts = "; ".join(claim["verdict"] for claim in claims if claim["notebook"] == stem)
-        lines.append(f"| [{stem[:2]}](notebooks/{stem}.ipynb) | {_cell(sentence)} | {verdicts} |")
+        held = f"{good:>3}/{total:<3}"
+        lines.append(f"{claim['id']:<26} {claim['verdict']:<24} {held} {claim['claim']}")
+        for c in claim["checks"]:
+            if not c["holds"]:
+                wanted = f"{_text(c['predicted'])} +- {_text(c['tolerance'])} {c['unit']}"
+                lines.append(f"    FAILS: {c['name']}: {_text(c['measured'])}, not {wanted}")
     return "\n".join(lines)
 
 
+def markdown(claims):
+    """A Markdown table for README: each notebook, the sentence that it tests, its verdicts."""
+    books, rows = root() / "notebooks", []
+    for number, sentence in words.sentences(books / "words").items():
+        verdicts = [c["verdict"] for c in claims if c["notebook"].startswith(f"{number}_")]
+        stem = next(books.glob(f"{number}_*.ipynb")).stem
+        said = "; ".join(dict.fromkeys(verdicts)) or "a story, no claim"
+        rows.append((f"[{number}](notebooks/{stem}.ipynb)", sentence, said))
+    return _markdown(("notebook", "tests", "verdicts"), *rows)
+
+
+def overview(claims):
+    """Claims as a Markdown table for notebook 00, with links that start in notebooks/."""
+    rows = []
+    for claim in claims:
+        good, total = passed(claim)
+        book = f"[{claim['notebook'][:2]}]({claim['notebook']}.ipynb)"
+        rows.append((claim["claim"], f"**{claim['verdict']}**", f"{good} of {total}", book))
+    head = "claim as tested", "verdict", "predictions that hold", "notebook"
+    return _markdown(head, *rows)
+
+
 def agreement(claims):
-    """Sentences on all checks: how many hold, against what, how far from it, and how many are coarse."""
+    """Sentences on all checks: how many hold, against what, how far off, how many are coarse."""
     checks = [c for claim in claims for c in claim["checks"]]
     parts = []
     for kind, against in (("matrices", "against whole matrices"), ("law", "drawn from the law")):
         own = [c for c in checks if c["kind"] == kind]
         coarse = sum(c["resolution"] is not None and c["resolution"] > COARSE for c in own)
-        parts.append(f"{sum(c['holds'] for c in own)} of {len(own)} {against} hold ({coarse} would not notice 10 %)")
-    z = [(c["measured"] - c["predicted"]) / c["stderr"] for c in checks if c["stderr"]]
-    rms, most = np.sqrt(np.mean(np.square(z))), np.abs(z).max()
-    return f"Of {len(checks)} checks, {'; '.join(parts)}. {len(z)} are statistical: their deviations have a root mean square of {rms:.2f} standard errors and a maximum of {most:.1f}."
+        held = sum(c["holds"] for c in own)
+        parts.append(f"{held} of {len(own)} {against} hold ({coarse} would not notice 10 %)")
+    return f"Of {len(checks)} checks {' and '.join(parts)}.{_deviations(checks)}"
 
 
-def overview(claims):
-    """Claims as a Markdown table for notebook 00, with links that start in notebooks/."""
-    rows = [
-        f"| {_cell(claim['claim'])} | **{claim['verdict']}** | {good} of {total} | [{claim['notebook'][:2]}]({claim['notebook']}.ipynb) |"
-        for claim in claims
-        for good, total in [passed(claim)]
-    ]
-    return "\n".join(["| claim as tested | verdict | predictions that hold | notebook |", "| --- | --- | --- | --- |", *rows])
+def _deviations(checks):
+    """A sentence on how far statistical checks are off, in standard errors of the normal law.
+
+    A deviation counts as the normal one that is as unlikely as it is with as few repeats.
+    """
+    own = [c for c in checks if c["stderr"]]
+    if not own:
+        return ""
+    z = [abs(c["measured"] - c["predicted"]) / c["stderr"] for c in own]
+    normal = norm.isf(t.sf(z, [c["repeats"] - 1 for c in own]))
+    rms = np.sqrt(np.mean(normal**2))
+    return (
+        f" {len(own)} are statistical: their deviations have a root mean square of {rms:.2f}"
+        f" standard errors (1 by chance) and a maximum of {normal.max():.1f}."
+    )
+
+
+def _markdown(head, *rows):
+    """A Markdown table."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    cells.insert(1, ["---"] * len(head))
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def _rounded(value):
-    return float(f"{float(value):.{DIGITS}g}")
-
-
-def _cell(text):
-    return text.replace("|", "\\|")
+    return None if value is None else float(f"{float(value):.{DIGITS}g}")
 
 
 def _text(value):

@@ -1,8 +1,10 @@
-"""One style for every figure: theory as lines, measurement as points with intervals; saved whole, with its words.
+"""One style for every figure: theory as lines, measurement as points; saved whole, with its words.
 
-Whatever is drawn is rounded to six significant digits first, so that the last digits of a processor change no picture.
+Whatever is drawn is rounded to six significant digits first, so that the last digits of a
+processor change no picture.
 """
 
+import inspect
 import io
 from functools import wraps
 
@@ -13,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.transforms import TransformNode
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy.stats import beta
@@ -21,7 +24,15 @@ from companion import words
 from companion.claims import output_dir, write_whole
 
 # Okabe and Ito's colours, told apart by colour-blind readers
-BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#767676"
+BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#767676",
+)
 THEORY = "#222222"
 STYLE = {
     "font.size": 11,
@@ -39,53 +50,81 @@ STYLE = {
     "figure.dpi": 150,
     "pdf.fonttype": 42,  # TrueType: some publishers refuse Type 3
 }
-DRAWING = (
-    "annotate axhline axhspan axvline axvspan bar barh contour contourf errorbar fill fill_between hist hlines imshow pcolormesh "
-    "plot quiver scatter set_xlim set_xticks set_ylim set_yticks stairs step text vlines"
-).split()
 
 
 def rounded(value):
-    """Numbers to six significant digits: a float, or an array, list or tuple of floats; anything else as it is."""
+    """Floats to six significant digits: one, an array, or those in lists and tuples.
+
+    Anything else is returned as it is.
+    """
     if isinstance(value, (float, np.floating)):
         return float(f"{value:.6g}")
-    if isinstance(value, (list, tuple)) and not any(isinstance(part, (str, dict, type(None))) for part in value):
-        return type(value)(rounded(part) for part in value) if type(value) in (list, tuple) else value
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        flat = [float(f"{number:.6g}") for number in value.ravel().tolist()]
-        return np.reshape(np.array(flat), value.shape)
+    if type(value) in (list, tuple):
+        return type(value)(map(rounded, value))
+    if isinstance(value, np.ma.MaskedArray):
+        return np.ma.array(rounded(value.data), mask=value.mask)
+    if hasattr(value, "__array__") and not isinstance(value, TransformNode):
+        array = np.asarray(value)
+        if array.dtype.kind == "f":
+            return np.reshape(
+                [float(f"{number:.6g}") for number in array.ravel().tolist()], array.shape
+            )
     return value
 
 
 def _rounding(method):
-    """The method of Axes that rounds what it is given."""
+    """The method, given what it is given rounded."""
 
     @wraps(method)
     def draw(self, *given, **named):
-        return method(self, *map(rounded, given), **{key: rounded(value) for key, value in named.items()})
+        return method(
+            self, *map(rounded, given), **{key: rounded(value) for key, value in named.items()}
+        )
 
     return draw
 
 
-Panel = type("Panel", (Axes,), {name: _rounding(getattr(Axes, name)) for name in DRAWING})
-Panel.__doc__ = "Axes that round whatever they draw to six significant digits."
+class Panel(Axes):
+    """Axes that round whatever they are given to six significant digits; an inset is one too."""
+
+    def inset_axes(self, bounds, **options):
+        """As Axes.inset_axes."""
+        return super().inset_axes(bounds, **{"axes_class": Panel} | options)
+
+
+for _name, _method in inspect.getmembers(Panel, inspect.isfunction):
+    if not _name.startswith(("_", "get_")):
+        setattr(Panel, _name, _rounding(_method))
+
+
+class Sheet(Figure):
+    """A figure whose axes are panels, however they are added."""
+
+    def add_subplot(self, *place, **options):
+        """As Figure.add_subplot."""
+        return super().add_subplot(*place, **{"axes_class": Panel} | options)
 
 
 def figure(rows=1, columns=1, size=(9, 4), **options):
-    """A figure and its panels in the companion's style, whatever the user's; size in inches, options as Figure.subplots takes them."""
+    """A figure and its panels in the companion's style, whatever the user's.
+
+    size: in inches; options: as Figure.subplots takes them.
+    """
     matplotlib.rcdefaults()
     matplotlib.rcParams.update(STYLE)
-    fig = Figure(figsize=size)
-    return fig, fig.subplots(rows, columns, subplot_kw=dict(axes_class=Panel), **options)
+    fig = Sheet(figsize=size)
+    return fig, fig.subplots(rows, columns, **options)
 
 
 def row(count, size=(11, 3.6), **shared):
-    """A figure and a row of panels that share their y axis; shared: what `set` takes, the y label on the first panel only."""
-    fig, panels = figure(1, count, size=size, sharey=True)
-    label = shared.pop("ylabel", None)
+    """A figure and a row of panels (count,) that share their y axis.
+
+    shared: what Axes.set takes, for every panel; the y label stands on the first one only.
+    """
+    fig, (panels,) = figure(1, count, size, sharey=True, squeeze=False)
     for ax in panels:
         ax.set(**shared)
-    panels[0].set_ylabel(label)
+        ax.label_outer()
     return fig, panels
 
 
@@ -97,21 +136,50 @@ def law(ax, x, y, label=None, color=THEORY, **options):
 def points(ax, x, y, error=None, label=None, color=BLUE, marker="o", **options):
     """Measurements: points, with 95 % intervals if standard errors are given."""
     bars = None if error is None else 1.96 * np.asarray(error)
-    return ax.errorbar(x, y, bars, color=color, label=label, fmt=marker, ms=4.5, capsize=0, elinewidth=1.2, zorder=3, **options)
+    return ax.errorbar(
+        x,
+        y,
+        bars,
+        color=color,
+        label=label,
+        fmt=marker,
+        ms=4.5,
+        capsize=0,
+        elinewidth=1.2,
+        zorder=3,
+        **options,
+    )
 
 
 def histogram(ax, values, edges, shares, color=BLUE, label=(None, None)):
-    """Measured shares per bin as points with exact 95 % binomial intervals, over predicted `shares` as a staircase.
+    """Measured shares per bin as points with exact 95 % intervals, over a predicted staircase.
 
-    values: the measured numbers; edges: B + 1 bin edges; shares: B probabilities; label: (measured, predicted). Empty bins show no point.
+    values: the measured numbers; edges: B + 1 bin edges; shares: B probabilities; label:
+    (measured, predicted). Empty bins show no point.
     """
-    values, edges = rounded(np.asarray(values, dtype=float)), rounded(np.asarray(edges, dtype=float))
+    values, edges = (
+        rounded(np.asarray(values, dtype=float)),
+        rounded(np.asarray(edges, dtype=float)),
+    )
     counts = np.histogram(values, edges)[0]
     centre, count = ((edges[1:] + edges[:-1]) / 2)[counts > 0], counts[counts > 0]
     share, rest = count / len(values), len(values) - count
-    low, high = beta.ppf(0.025, count, rest + 1), np.where(rest > 0, beta.ppf(0.975, count + 1, np.maximum(rest, 1)), 1)
+    low, high = (
+        beta.ppf(0.025, count, rest + 1),
+        np.where(rest > 0, beta.ppf(0.975, count + 1, np.maximum(rest, 1)), 1),
+    )
     ax.stairs(shares, edges, color=THEORY, lw=1.3, label=label[1], zorder=2)
-    ax.errorbar(centre, share, [share - low, high - share], color=color, label=label[0], fmt="o", ms=4.5, elinewidth=1.2, zorder=3)
+    ax.errorbar(
+        centre,
+        share,
+        [share - low, high - share],
+        color=color,
+        label=label[0],
+        fmt="o",
+        ms=4.5,
+        elinewidth=1.2,
+        zorder=3,
+    )
 
 
 def paths(ax, x, Y, color=BLUE, label=None, alpha=0.25):
@@ -122,7 +190,10 @@ def paths(ax, x, Y, color=BLUE, label=None, alpha=0.25):
 
 
 def picture(ax, values, title=None, below=None, limits=None):
-    """A grey picture (rows, columns) without ticks, `title` above and `below` under it; limits: (black, white), else its range."""
+    """A grey picture (rows, columns) without ticks, `title` above and `below` under it.
+
+    limits: (black, white); by default its range.
+    """
     values = rounded(np.asarray(values, dtype=float))
     low, high = (np.min(values), np.max(values)) if limits is None else limits
     ax.imshow(values, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
@@ -133,19 +204,20 @@ def picture(ax, values, title=None, below=None, limits=None):
 
 
 def legend(ax, title="points: measured, lines: predicted", **options):
-    """The legend of `ax`, under the convention that all figures share; options as Axes.legend takes them."""
+    """The legend of `ax`, under the convention that all figures share; options of Axes.legend."""
     ax.legend(title=title, **options)
 
 
 def save(fig, name, data=None, **numbers):
-    """Save a figure as figures/<name>.png and .pdf under the output folder, and show it with its words.
+    """Save a figure as figures/<name>.png and .pdf in the output folder; show it with its words.
 
-    Caption and alt text are the section `name` of words/NN.md, whose open numbers are given by name. data: columns of equal
-    length to be written as <name>.csv with six significant digits.
+    Caption and alt text are the section `name` of words/NN.md, filled with `numbers`; the files
+    hold the name only. data: columns of equal length, written as <name>.csv with six significant
+    digits.
     """
     texts = words.fill(name, **numbers)
-    if not texts.get("caption") or not texts.get("alt"):
-        raise ValueError(f"{name}: its words need a caption and an alt text")
+    if "alt" not in texts:
+        raise ValueError(f"name: {name!r} is a claim's section in {words.place(name)}")
     table = None if data is None else _csv(data)
     folder = output_dir() / "figures"
     fig.get_layout_engine().execute(fig)
@@ -154,9 +226,12 @@ def save(fig, name, data=None, **numbers):
     canvas, info = FigureCanvasAgg(fig), PngInfo()
     canvas.draw()
     info.add_text("Title", name)
-    opaque = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # a tenth smaller than with transparency
+    # opaque, which is a tenth smaller
+    opaque = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     opaque.save(png, "png", pnginfo=info, dpi=(fig.dpi, fig.dpi))
-    FigureCanvasPdf(fig).print_pdf(pdf, metadata={"CreationDate": None, "Title": name})
+    FigureCanvasPdf(fig).print_pdf(
+        pdf, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate")) | {"Title": name}
+    )
     write_whole(folder / f"{name}.png", png.getvalue())
     write_whole(folder / f"{name}.pdf", pdf.getvalue())
     if table is not None:
@@ -170,5 +245,8 @@ def _csv(columns):
     sizes = {key: len(column) for key, column in columns.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"data: columns differ in length, {sizes}")
-    rows = [",".join(columns), *(",".join(f"{v:.6g}" for v in row) for row in zip(*columns.values(), strict=True))]
+    rows = [
+        ",".join(columns),
+        *(",".join(f"{v:.6g}" for v in row) for row in zip(*columns.values(), strict=True)),
+    ]
     return ("\n".join(rows) + "\n").encode()

@@ -1,4 +1,4 @@
-"""Folders for half-made things: gone when their owner ends, and if it was killed, when the next one begins."""
+"""Folders for half-made things: gone when their owner ends; if it was killed, with the next one."""
 
 import fcntl
 import os
@@ -7,10 +7,20 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+LONGEST = 60  # bytes: a socket's whole path may have 107, of which ours take 40
+
+
+def short_place():
+    """A place for sockets, which must have a short path."""
+    folder = tempfile.gettempdir()
+    return Path(
+        folder if len(os.fsencode(folder)) <= LONGEST else "/tmp", f"companion-{os.getuid()}"
+    )
+
 
 @contextmanager
 def fresh_folder(place):
-    """A new folder in `place` for the length of the block; those that killed owners left there are removed first."""
+    """A new folder in `place` for the length of the block; abandoned ones there are removed."""
     place.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         with locked(place):

@@ -1,11 +1,12 @@
-"""Sweeps: a function over a grid of parameters, on this machine (joblib) or on a cluster (dask.distributed), resumable.
+"""Sweeps: a function over a grid, on this machine (joblib) or on a cluster (dask), resumable.
 
-Results are stored as they arrive, one transaction each, in one SQLite file, so that whatever stops a sweep costs only the points
-that were running. A point's seed derives from its own values, so neither back end, order nor number of workers changes a result.
-`make sweep` runs an example, `phase`.
+Results are stored as they arrive in one SQLite file, so whatever stops a sweep costs the points
+that were running and the last second's. A point's seed derives from its own values, so neither
+back end, order, number of workers nor the rest of the grid changes a result.
 """
 
 import csv
+import fcntl
 import gc
 import hashlib
 import inspect
@@ -14,69 +15,91 @@ import itertools
 import json
 import math
 import sqlite3
-import textwrap
-from contextlib import closing, contextmanager
+import sys
+import threading
+import traceback
+from concurrent.futures import CancelledError
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tqdm import tqdm
 
 from companion.claims import write_whole
-from entanglement.theory import check_count
 
-RUNS = 2  # of a point alone, before it is blamed for the death of its workers
-TIMEOUT = 60  # seconds to wait for another process that writes to the same file
-IDLE = 5  # seconds after which workers end that have nothing to do, such as those of a sweep that was killed
+EVERY = 1  # seconds between commits, which cost milliseconds each
+WAIT = 60  # seconds that a commit and a reader wait for one another
+IDLE = 5  # seconds after which idle workers end, such as those of a sweep that was killed
 CONNECT = 10  # seconds to wait for a scheduler
+WAVE = 500  # points handed to a scheduler at a time; at most twice as many are out
 
 
 def sweep(function, grid, seed, path, scheduler=None, jobs=-1, retry=False):
-    """Call `function` at every point of a grid, store what it returns in the SQLite file `path`, and return its rows, sorted.
+    """Call a function at every point of a grid, store what it returns, and return the grid's rows.
 
-    function: a plain function of `seed` (an int for default_rng) and the grid's names that returns a dict of numbers, bools or texts.
-    grid: dict of name -> values (numbers, bools, texts). seed: the master seed. scheduler: address of a dask scheduler, such as
-    "tcp://127.0.0.1:8786"; None: joblib with `jobs` processes (-1: one per core). A point that raises, or whose worker dies each
-    time, gets a row with the text of its `error`, and is run again only with `retry`. Stored points are never repeated.
-    Raises ValueError for bad arguments, and for a file of another sweep: other function, source of it, seed or grid.
-    What else the function depends on is for the caller to keep the same.
+    function: of `seed` (an int for default_rng) and the grid's names, at the top level of a file;
+    returns a dict of numbers, bools or texts. grid: dict of name -> values (numbers, bools, texts),
+    which may differ from call to call. seed: the master seed. path: of the SQLite file. scheduler:
+    address of a dask scheduler, such as "tcp://127.0.0.1:8786", whose workers are waited for; None:
+    joblib with `jobs` processes (-1: one per core). Stored points are never repeated; one that
+    raises, or whose worker dies each time, gets a row with the text of its `error`, and is run
+    again only with `retry`.
+    Raises ValueError for bad arguments, a file that another sweep is writing to, and one of another
+    sweep: other function, code, names or seed. Code is the function's file and, in a package, every
+    Python file of its folder and below. What else a result depends on (libraries, the code that
+    running dask workers have loaded) is for the caller to keep the same.
     """
-    points, seed = _points(grid), check_count("seed", seed, 0)
+    points, seed = _points(grid), _count("seed", seed, 0)
     if jobs != -1:
-        check_count("jobs", jobs)
-    with closing(_open(Path(path), _identity(function, points, seed))) as db:
-        stored = {point: outcome for point, outcome in db.execute("select point, outcome from results")}
-        if retry:
-            stored = {point: outcome for point, outcome in stored.items() if "error" not in json.loads(outcome)}
-        todo = [point for point in points if point not in stored]
-        if todo:
-            with _pool(partial(_attempt, function, seed), scheduler, jobs) as pool, closing(_outcomes(pool, todo)) as outcomes:
-                for point, outcome in _progress(outcomes, len(todo), len(points)):
-                    db.execute("insert or replace into results values (?, ?)", (point, json.dumps(outcome, sort_keys=True)))
-    return rows(path)
+        _count("jobs", jobs, 1)
+    with _writing(Path(path), _identity(function, grid, seed)) as db:
+        stored = _stored(db)
+        done = {point for point in stored if not (retry and "error" in stored[point])}
+        todo = [point for point in points if point not in done]
+        run = partial(_on_joblib, jobs) if scheduler is None else partial(_on_dask, scheduler)
+        bar = dict(unit="point", smoothing=0, disable=None)  # None: silent if not on a terminal
+        bar.update(total=len(points), initial=len(points) - len(todo))
+        with closing(_outcomes(partial(run, partial(_attempt, function, seed)), todo)) as outcomes:
+            for result in tqdm(outcomes, **bar):
+                db.execute("insert or replace into results values (?, ?)", result)
+        return _rows(_stored(db), points)
 
 
 def rows(path):
-    """The rows stored in `path`, sorted by the grid's names in order: a list of dicts of grid values and results, or `error`."""
-    return [{**point, **outcome} for point, outcome in _stored(path)]
+    """Every row stored in `path`, of whatever grid, sorted by the grid's names in order.
+
+    Each is a dict of the point's values and its results, or `error`. May be called at any time.
+    """
+    address = f"{Path(path).absolute().as_uri()}?mode=rw"  # rw: to undo what a killed sweep left
+    with _naming(path), closing(sqlite3.connect(address, timeout=WAIT, uri=True)) as db:
+        stored = _stored(db)
+    return _rows(stored, stored)
 
 
-def export(path, table):
-    """Write the rows of the sweep `path` to the csv file `table`, floats exact; the same bytes however the sweep was run."""
-    stored = _stored(path)
-    names = list(stored[0][0]) if stored else []
-    results = sorted({name for _, outcome in stored for name in outcome} - {"error"})
+def export(rows, table):
+    """Write rows to the csv file `table`: floats exact, the same bytes however they were made."""
+    names = dict.fromkeys(name for row in rows for name in row if name != "error")
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*names, *results, "error"], restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, [*names, "error"], restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**point, **outcome} for point, outcome in stored)
+    writer.writerows(rows)
     write_whole(table, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
-# ---- arguments, and the file
+# ---- arguments
+
+
+def _count(name, value, least):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}: {value!r} is not a whole number of at least {least}")
+    return int(value)
 
 
 def _points(grid):
-    """The points of a grid, each as the text that identifies it: JSON, names sorted; numbers come back from it exactly."""
+    """The points of a grid, each as the text that identifies it: JSON, names sorted, exact."""
     if not isinstance(grid, dict) or not grid or not all(isinstance(name, str) for name in grid):
         raise ValueError(f"grid: {grid!r} is not a dict of name -> list of values")
     axes = []
@@ -86,159 +109,196 @@ def _points(grid):
         if not isinstance(values, (list, tuple, range, np.ndarray)) or not len(values):
             raise ValueError(f"grid: {name} has {values!r}, want a list of values")
         axes.append([_scalar(f"grid: {name}", value) for value in values])
-        if not all(math.isfinite(value) for value in axes[-1] if isinstance(value, float)):
-            raise ValueError(f"grid: {name} has {values!r}, want finite numbers")
-        if len(set(axes[-1])) < len(axes[-1]):
-            raise ValueError(f"grid: {name} has a value twice in {values!r}")
+        infinite = any(isinstance(x, float) and not math.isfinite(x) for x in axes[-1])
+        if infinite or len(set(axes[-1])) < len(values):
+            raise ValueError(f"grid: {name} has {values!r}, want finite values, each once")
     return [json.dumps(dict(zip(sorted(grid), values))) for values in itertools.product(*axes)]
 
 
 def _scalar(name, value):
-    value = value.item() if isinstance(value, (np.generic, np.ndarray)) and np.ndim(value) == 0 else value
+    if isinstance(value, (np.generic, np.ndarray)) and np.ndim(value) == 0:
+        value = value.item()
     if not isinstance(value, (bool, int, float, str)):
         raise ValueError(f"{name} has {value!r}, want a number, a bool or a text")
     return value
 
 
-def _identity(function, points, seed):
+def _identity(function, grid, seed):
     """What a file must have been made with to be gone on with."""
     try:
-        inspect.signature(function).bind(seed=seed, **json.loads(points[0]))
-        source = textwrap.dedent(inspect.getsource(function))
-    except (TypeError, OSError) as error:
-        raise ValueError(f"function: {function!r} must be a function, defined in a file, of seed and the grid's names ({error})") from error
-    return dict(
-        function=f"{function.__module__}.{function.__qualname__}",
-        source=hashlib.sha256(source.encode()).hexdigest()[:16],
-        seed=str(seed),
-        grid=hashlib.sha256("\n".join(sorted(points)).encode()).hexdigest()[:16],
-    )
+        inspect.signature(function).bind(seed=seed, **grid)
+        name, code = f"{function.__module__}.{function.__qualname__}", _code(function)
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        want = f"a function of seed and the grid's names at the top level of a file ({error})"
+        raise ValueError(f"function: {function!r} must be {want}") from error
+    return dict(function=name, code=code, names=json.dumps(sorted(grid)), seed=str(seed))
 
 
-def _open(path, identity):
-    """A connection to the file of this sweep, made if it is new; ValueError if it is of another sweep, or something else."""
+def _code(function):
+    """Hash of a function's file, and in a package of every Python file of its folder and below."""
+    module = sys.modules.get(function.__module__)
+    if getattr(module, function.__qualname__, None) is not function:
+        raise TypeError(f"{function.__module__} has none of that name")
+    file = Path(module.__file__)
+    files = sorted(file.parent.rglob("*.py")) if module.__package__ else [file]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+# ---- the file
+
+
+@contextmanager
+def _naming(path, *kinds):
+    """Errors of these kinds, and SQLite's, as a ValueError that names the file."""
     try:
+        yield
+    except (sqlite3.Error, json.JSONDecodeError, *kinds) as error:
+        why = "another sweep is writing to it" if isinstance(error, BlockingIOError) else error
+        raise ValueError(f"path: {str(path)!r} cannot be used for this sweep ({why})") from error
+
+
+@contextmanager
+def _writing(path, identity):
+    """A connection to the file of this sweep, made if it is new; no other can write meanwhile."""
+    with _naming(path, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)
-        db.execute("begin immediate")
+        lock = open(f"{path}.lock", "w")  # left behind: who removes it may remove another's
+    with lock, _naming(path), closing(sqlite3.connect(path, WAIT, check_same_thread=False)) as db:
+        with _naming(path, OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not db.execute("select * from sqlite_master").fetchall():
-            db.execute("create table sweep (name text primary key, value text)")
+            db.execute("begin")
             db.execute("create table results (point text primary key, outcome text)")
+            db.execute("create table sweep (name text primary key, value text)")
             db.executemany("insert into sweep values (?, ?)", identity.items())
+            db.commit()
         found = dict(db.execute("select name, value from sweep"))
-        db.execute("commit")
-    except (OSError, sqlite3.Error) as error:
-        raise ValueError(f"path: {str(path)!r} cannot hold this sweep ({error})") from error
-    for what, value in identity.items():
-        if found.get(what) != value:
-            raise ValueError(
-                f"path: {str(path)!r} holds a sweep of another {what} ({found.get(what)}, not {value}); choose another path or delete it"
-            )
-    return db
+        for what in identity:
+            if found.get(what) != identity[what]:
+                differ = f"({found.get(what)}, not {identity[what]}); choose another or delete it"
+                raise ValueError(f"path: {str(path)!r} holds a sweep of another {what} {differ}")
+        over = threading.Event()
+        thread = threading.Thread(target=_keep_committing, args=(db, over), daemon=True)
+        thread.start()
+        try:
+            yield db
+        finally:
+            over.set()
+            thread.join()
+            db.commit()
 
 
-def _stored(path):
-    """(point, outcome) of every point stored, as dicts, sorted."""
-    try:
-        with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", timeout=TIMEOUT, uri=True)) as db:
-            table = [(json.loads(point), json.loads(outcome)) for point, outcome in db.execute("select point, outcome from results")]
-    except sqlite3.Error as error:
-        raise ValueError(f"path: {str(path)!r} is not the file of a sweep ({error})") from error
-    return sorted(table, key=lambda row: [(isinstance(value, str), value, str(value)) for value in row[0].values()])
+def _keep_committing(db, over):
+    """In a thread, because hours may pass between two results."""
+    while not over.wait(EVERY):
+        with suppress(sqlite3.Error):  # tried again, and in the end where it is heard
+            db.commit()
+
+
+def _stored(db):
+    """point -> outcome: the text of each point stored, and a dict."""
+    table = db.execute("select point, outcome from results")
+    return {point: json.loads(outcome) for point, outcome in table}
+
+
+def _rows(stored, points):
+    kept = [(json.loads(point), stored[point]) for point in points]
+    kept.sort(key=lambda row: [(isinstance(x, str), x, str(x)) for x in row[0].values()])
+    return [{**point, **outcome} for point, outcome in kept]
 
 
 # ---- running points
 
 
 def _attempt(function, seed, point):
-    """(point, what the function returns there, or its error); runs in the workers."""
+    """(point, the text of what the function returns there, or of its error); runs in workers."""
     arguments = json.loads(point)
     own = int.from_bytes(hashlib.sha256(f"{seed} {point}".encode()).digest()[:16])
     try:
         values = function(seed=own, **arguments)
-        if not isinstance(values, dict) or not all(isinstance(name, str) for name in values) or {*arguments, "error"} & set(values):
-            raise ValueError(f"returned {values!r}, want a dict of results under names of their own")
-        return point, {name: _scalar(name, value) for name, value in values.items()}
+        named = isinstance(values, dict) and all(isinstance(name, str) for name in values)
+        if not named or {*arguments, "error"} & set(values):
+            raise ValueError(f"returned {values!r}, want a dict of results, names of their own")
+        values = {name: _scalar(name, value) for name, value in values.items()}
+        return point, json.dumps(values, sort_keys=True)
     except (Exception, SystemExit) as error:
-        return point, dict(error=f"{type(error).__name__}: {error}")
+        text = "".join(traceback.format_exception_only(error)).strip()
+        return point, json.dumps(dict(error=text))
 
 
-def _outcomes(pool, points):
-    """(point, outcome) as they arrive. Points that were running when a worker died are run again, each alone, in the end."""
+def _outcomes(run, points):
+    """(point, outcome) as they arrive; those of dead workers are run again, alone, in the end.
+
+    run(points) yields (point, outcome), or (point, None) if a worker died that may have run it.
+    """
     suspects = []
-    for point, outcome in pool(points):
+    for point, outcome in run(points):
         if outcome is None:
             suspects.append(point)
         else:
             yield point, outcome
     for point in suspects:
-        for _ in range(RUNS):
-            ((_, outcome),) = pool([point])
-            if outcome is not None:
-                break
-        yield point, outcome or dict(error="its worker died whenever it ran")
+        ((_, outcome),) = run([point])
+        yield point, outcome or json.dumps(dict(error="its worker died whenever it ran"))
 
 
-@contextmanager
-def _pool(attempt, scheduler, jobs):
-    """A function that runs points and yields (point, outcome), outcome None if a worker died while the point may have been running."""
-    if scheduler is None:
-        yield partial(_on_joblib, attempt, jobs)
+def _on_joblib(jobs, attempt, points):
+    options = dict(return_as="generator_unordered", batch_size=1, idle_worker_timeout=IDLE)
+    while points:
+        done, waiting = set(), iter(points)
+        calls = (delayed(attempt)(point) for point in waiting)
+        try:
+            for point, outcome in Parallel(jobs, "loky", **options)(calls):
+                done.add(point)
+                yield point, outcome
+            return
+        except TerminatedWorkerError:  # joblib ends all of its workers when one dies
+            rest = list(waiting)
+            begun = points[: len(points) - len(rest)]
+            yield from ((point, None) for point in begun if point not in done)
+            points = rest
+
+
+def _on_dask(scheduler, attempt, points):
+    if not points:
         return
     with _client(scheduler) as client:
-        yield partial(_on_dask, attempt, client)
+        from distributed import KilledWorker, as_completed
+        from distributed.protocol.pickle import dumps, loads
+
+        content = dumps(attempt)
+
+        def load_and_run(point):  # goes by value: what cannot be loaded is an error, not silence
+            return loads(content)(point)
+
+        running, arriving = {}, as_completed(loop=client.loop)
+        while points or running:
+            if points and len(running) < WAVE:
+                wave, points = points[:WAVE], points[WAVE:]
+                futures = client.map(load_and_run, wave, pure=False)
+                running.update((future.key, point) for future, point in zip(futures, wave))
+                arriving.update(futures)
+                del futures  # a future kept is a result kept
+            future = next(arriving)
+            point = running.pop(future.key)
+            try:
+                yield future.result()
+            except KilledWorker:  # after dask's own retries (its allowed-failures)
+                yield point, None
+            except Exception as error:  # a restart cancels all; what else comes is no result
+                if not isinstance(error, CancelledError) or client.status != "running":
+                    raise ValueError(f"scheduler: {scheduler!r} failed ({error!r})") from error
+                points.append(point)
 
 
 def _client(scheduler):
     try:
         from distributed import Client
-    except ModuleNotFoundError as error:
-        raise ValueError(f"scheduler: {scheduler!r} needs an extra, `pip install -c lib/constraints.txt 'dask[distributed]'`") from error
-    try:
+
         return Client(scheduler, timeout=CONNECT, set_as_default=False)
+    except ModuleNotFoundError:
+        why = "needs an extra, `pip install -c lib/constraints.txt 'dask[distributed]'`"
     except (OSError, ValueError, TypeError) as error:
-        why = str(error)
-    gc.collect()  # ends the half-made client here: where another one starts, distributed would wait for itself
-    raise ValueError(f"scheduler: {scheduler!r} does not answer ({why})")
-
-
-def _on_joblib(attempt, jobs, points):
-    from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    while points:
-        workers = Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1, idle_worker_timeout=IDLE)
-        running, done = {}, set()  # running: in the order started
-
-        def started(points=points, running=running):
-            for point in points:
-                running[point] = None
-                yield delayed(attempt)(point)
-
-        try:
-            for point, outcome in workers(started()):
-                done.add(point)
-                yield point, outcome
-            return
-        except TerminatedWorkerError:  # joblib ends all of its workers when one dies
-            suspects = [point for point in list(running) if point not in done]
-            points = [point for point in points if point not in done and point not in suspects]
-            yield from ((point, None) for point in suspects)
-
-
-def _on_dask(attempt, client, points):
-    from distributed import KilledWorker, as_completed
-
-    futures = client.map(attempt, points, pure=False)
-    asked = {future.key: point for future, point in zip(futures, points)}
-    for future in as_completed(futures, loop=client.loop):
-        try:
-            yield future.result()
-        except KilledWorker:  # after dask's own retries (distributed.scheduler.allowed-failures)
-            yield asked[future.key], None
-
-
-def _progress(outcomes, count, total):
-    from tqdm import tqdm
-
-    return tqdm(outcomes, total=total, initial=total - count, unit="point", disable=None, smoothing=0)  # None: silent if not on a terminal
+        why = f"does not answer ({error})"
+    gc.collect()  # ends the half-made client here: the next one's start would wait for it
+    raise ValueError(f"scheduler: {scheduler!r} {why}")

@@ -1,4 +1,7 @@
-"""`make teeth`: what the checks of figures/claims.json would notice, claim by claim; exit status 1 if one has no bite."""
+"""`make teeth`: what the checks of figures/claims.json would notice, claim by claim.
+
+The exit status is 1 if a claim has no check against matrices that notices an error of 5 %.
+"""
 
 import sys
 
@@ -9,18 +12,20 @@ SHARP = 0.05  # relative error that every claim must notice against whole matric
 
 def report(entries):
     """(lines, whether every claim has a check against matrices that notices 5 %)."""
-    lines, good = [], True
-    for entry in entries:
-        resolutions = [c["resolution"] for c in entry["checks"] if c["kind"] == "matrices" and c["resolution"] is not None]
-        best = min(resolutions, default=None)
-        sharp = best is not None and best <= SHARP
-        good &= sharp
-        coarse = sum(c["resolution"] is not None and c["resolution"] > claims.COARSE and not c["reason"] for c in entry["checks"])
-        noticed = "none" if best is None else f"{best:.1%}"
-        lines.append(
-            f"{'' if sharp else 'NO BITE '}{entry['id']}: {len(resolutions)} against matrices, the best notices {noticed}; {coarse} checks over 10 %"
-        )
-    return lines, good
+    rows = [_row(entry) for entry in entries]
+    return [line for line, _ in rows], all(sharp for _, sharp in rows)
+
+
+def _row(entry):
+    known = [c for c in entry["checks"] if c["resolution"] is not None]
+    matrices = [c["resolution"] for c in known if c["kind"] == "matrices"]
+    coarse = sum(c["resolution"] > claims.COARSE and not c["reason"] for c in known)
+    best = min(matrices, default=None)
+    sharp = best is not None and best <= SHARP
+    notices = "nothing" if best is None else f"{best:.1%}"
+    line = f"{entry['id']:<26} {'' if sharp else 'NO BITE':<8} {len(matrices):>3} against matrices,"
+    line += f" the best notices {notices}; {coarse} over 10 % without a reason"
+    return line, sharp
 
 
 def main():

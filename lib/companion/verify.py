@@ -1,30 +1,147 @@
-"""`make verify`: every notebook rerun in a clean copy, and what it made compared with what is stored, line by line.
+"""`make verify`: everything refreshed in a clean copy, and compared with what is stored.
 
-Three outcomes: identical to the byte; within tolerance (figures and their tables only: the same to a reader, from another
-processor or another version of a font library); different. The exit status is 0 only if nothing differs.
+Three outcomes: identical to the byte; within tolerance (another processor or font library: the
+same to a reader); different. Prose is copied with the notebooks, so only what a run or `refresh`
+makes is compared. The exit status is 0 only if nothing differs.
 """
 
 import base64
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from companion import claims
-from companion.run import ENVIRONMENT, FIGURES, NOTEBOOKS, ROOT, scratch, stems
+from companion.run import workplace
+from companion.tree import ROOT, Refused, status, stems
 
 RANK = IDENTICAL, TOLERATED, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
-TOLERANCE = 1e-4  # of the numbers in a table, relative
-PICTURE_TOLERANCE = 2  # root mean square of 255: other versions of a font library, not other data
+VERDICT = {
+    IDENTICAL: "this machine reproduces the stored results to the byte",
+    TOLERATED: "this machine reproduces the stored results within tolerance",
+    DIFFERENT: "this machine does NOT reproduce the stored results",
+}
+TOLERANCE = 1e-4  # of a number, relative
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+WINDOW, PICTURE_TOLERANCE = 8, 12  # pixels a side; of 255, the mean of the worst window
+REACH = 2  # pixels
+DPI = 150  # at which PDFs are drawn, as the PNGs are
+
+# ---- how alike two contents are, as bytes
 
 
-# ---- how alike two things are
+def numbers(stored, fresh):
+    """Two texts: within tolerance if their words are the same and their numbers nearly so."""
+    if stored == fresh:
+        return IDENTICAL
+    texts = [content.decode() for content in (stored, fresh)]
+    words, same_words = (NUMBER.sub("#", text) for text in texts)
+    values, same_values = (np.array(NUMBER.findall(text), dtype=float) for text in texts)
+    near = words == same_words and np.allclose(values, same_values, rtol=TOLERANCE, atol=1e-12)
+    return TOLERATED if near else DIFFERENT
+
+
+def picture(stored, fresh):
+    """Two PNG files, by their pixels."""
+    from PIL import Image
+
+    def pixels(content):
+        return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+    return IDENTICAL if stored == fresh else alike(pixels(stored), pixels(fresh))
+
+
+def drawing(stored, fresh):
+    """Two PDF files, by what they draw."""
+    import pymupdf
+
+    def pixels(content):
+        with pymupdf.open(stream=content, filetype="pdf") as file:
+            page = file[0].get_pixmap(dpi=DPI)
+        return np.frombuffer(page.samples, np.uint8).reshape(page.height, page.width, page.n)
+
+    return IDENTICAL if stored == fresh else alike(pixels(stored), pixels(fresh))
+
+
+def alike(first, second):
+    """Two pictures (rows, columns, colours): within tolerance if no window differs much.
+
+    A pixel differs by what no pixel within reach in the other picture accounts for: letters and
+    edges may soften or move a little, as another font library's do; nothing may appear, vanish or
+    change colour. The worst window measured: 8 and 10 for two other ways to hint letters, 5 without
+    antialiasing, 1 for letters half a per cent larger; 16 to 32 for a false point of eight pixels.
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
+
+    def beyond(a, b):
+        low, high = (extreme(b, within) for extreme in (minimum_filter, maximum_filter))
+        return np.maximum(a - high, low - a).clip(0).max(axis=2)
+
+    if first.shape != second.shape:
+        return DIFFERENT
+    a, b = first.astype(np.int16), second.astype(np.int16)
+    within = (2 * REACH + 1, 2 * REACH + 1, 1)
+    difference = np.maximum(beyond(a, b), beyond(b, a)).astype(float)
+    worst_window = uniform_filter(difference, WINDOW, mode="constant").max()
+    return TOLERATED if worst_window <= PICTURE_TOLERANCE else DIFFERENT
+
+
+COMPARE = {".png": picture, ".pdf": drawing, ".csv": numbers, ".json": numbers, ".md": numbers}
+
+
+def outcome(stored, fresh):
+    """How alike two files are, by their kind; different if either is missing."""
+    if not (stored.exists() and fresh.exists()):
+        return DIFFERENT
+    return COMPARE.get(stored.suffix, same)(stored.read_bytes(), fresh.read_bytes())
+
+
+# ---- the lines of the report: (outcome, what)
+
+
+def notebook_lines(stem, tree):
+    """One line for each cell with outputs or a generated text, and one for the metadata."""
+    paths = (folder / "notebooks" / f"{stem}.ipynb" for folder in (ROOT, tree))
+    stored, fresh = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    for cells in zip(stored["cells"], fresh["cells"], strict=True):
+        before, after = map(pieces, cells)
+        if len(after) > 1 or before != after:
+            where = f"cell [{cells[1].get('execution_count', 'text')}]"
+            yield cell_outcome(before, after), f"notebook {stem} {where}"
+    yield same(stored["metadata"], fresh["metadata"]), f"notebook {stem} list of figures"
+
+
+def pieces(cell):
+    """A cell as (kind, content): its source, then what it shows, by name or mime type."""
+    found = [("source", joined(cell["source"]))]
+    for output in cell.get("outputs", []):
+        data = output.get("data", {output.get("name", "error"): output.get("text")})
+        found += [(kind, joined(content)) for kind, content in sorted(data.items())]
+        found.append(("alt text", output.get("metadata")))
+    return found
+
+
+def joined(content):
+    """Text that a notebook may hold as a list of lines."""
+    return "".join(content) if isinstance(content, list) else content
+
+
+def cell_outcome(before, after):
+    """How alike the pieces of two cells are."""
+    if [kind for kind, _ in before] != [kind for kind, _ in after]:
+        return DIFFERENT
+    outcomes = [
+        picture(*map(base64.b64decode, (old, new))) if kind == "image/png" else same(old, new)
+        for (kind, old), (_, new) in zip(before, after)
+    ]
+    return max(outcomes, key=RANK.index)
 
 
 def same(stored, fresh):
@@ -32,137 +149,57 @@ def same(stored, fresh):
     return IDENTICAL if stored == fresh else DIFFERENT
 
 
-def table(stored, fresh):
-    """Two csv files as bytes: within tolerance if their numbers are."""
-    if stored == fresh:
-        return IDENTICAL
-    (head, *rows), (same_head, *same_rows) = ([line.split(",") for line in content.decode().splitlines()] for content in (stored, fresh))
-    numbers, same_numbers = (np.array(lines, dtype=float) for lines in (rows, same_rows))
-    alike = head == same_head and numbers.shape == same_numbers.shape and np.allclose(numbers, same_numbers, rtol=TOLERANCE, atol=1e-12)
-    return TOLERATED if alike else DIFFERENT
-
-
-def picture(stored, fresh):
-    """Two PNG files as bytes: within tolerance if the mean square difference of their pixels is small."""
-    from PIL import Image
-
-    if stored == fresh:
-        return IDENTICAL
-    first, second = (np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), dtype=float) for content in (stored, fresh))
-    alike = first.shape == second.shape and np.sqrt(np.mean((first - second) ** 2)) <= PICTURE_TOLERANCE
-    return TOLERATED if alike else DIFFERENT
-
-
-def worst(outcomes):
-    """The worst of several outcomes."""
-    return max(outcomes, key=RANK.index, default=IDENTICAL)
-
-
-# ---- the lines of the report: (outcome, what)
-
-
-def output_lines(stem, tree):
-    """One line for each code cell of a notebook: its stored outputs against those of the run in `tree`."""
-    books = (NOTEBOOKS / f"{stem}.ipynb", tree / "build" / "executed" / f"{stem}.ipynb")
-    stored, fresh = (
-        [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"] for path in books
-    )
-    for number, (before, after) in enumerate(zip(stored, fresh, strict=True), 1):
-        yield cell_outcome(pieces(before), pieces(after)), f"output   {stem} cell [{number}]"
-
-
-def pieces(cell):
-    """The outputs of a cell as sorted (kind, content): streams joined by name, every other output by its mime type."""
-    streams, rest = {}, []
-    for output in cell["outputs"]:
-        if output["output_type"] == "stream":
-            streams[output["name"]] = streams.get(output["name"], "") + "".join(output["text"])
-        else:
-            rest += [(kind, "".join(content)) for kind, content in sorted(output.get("data", {}).items())]
-    return [*sorted(streams.items()), *rest]
-
-
-def cell_outcome(before, after):
-    """How alike the pieces of two cells are."""
-    if [kind for kind, _ in before] != [kind for kind, _ in after]:
-        return DIFFERENT
-    return worst(
-        picture(base64.b64decode(stored), base64.b64decode(fresh)) if kind == "image/png" else same(stored, fresh)
-        for (kind, stored), (_, fresh) in zip(before, after, strict=True)
-    )
-
-
-def figure_lines(tree):
-    """One line for each file in figures/ or in that of `tree`, claims apart."""
-    names = {path.name for folder in (FIGURES, tree / "figures") for path in folder.glob("*")} - {"claims.json"}
-    for name in sorted(names):
-        yield file_outcome(*(folder / name for folder in (FIGURES, tree / "figures"))), f"figure   {name}"
-
-
-def file_outcome(stored, fresh):
-    """How alike two files of figures/ are; a PDF that differs is tolerated only as far as its PNG is, which has other fonts too then."""
-    if not (stored.exists() and fresh.exists()):
-        return DIFFERENT
-    before, after = stored.read_bytes(), fresh.read_bytes()
-    if before == after:
-        return IDENTICAL
-    if stored.suffix == ".png":
-        return picture(before, after)
-    if stored.suffix == ".csv":
-        return table(before, after)
-    twin = file_outcome(stored.with_suffix(".png"), fresh.with_suffix(".png"))
-    return TOLERATED if twin == TOLERATED else DIFFERENT
+def file_lines(tree):
+    """One line for README and for each file in figures/ here or in `tree`, claims apart."""
+    paths = {path.relative_to(root) for root in (ROOT, tree) for path in root.glob("figures/*")}
+    for path in sorted({Path("README.md"), *paths} - {Path("figures/claims.json")}):
+        yield outcome(ROOT / path, tree / path), str(path)
 
 
 def claim_lines(tree):
     """One line for each claim, stored or made anew."""
     stored, fresh = (
-        {entry["id"]: claims.dumps([entry]).decode() for entry in claims.load(folder / "claims.json")}
-        for folder in (FIGURES, tree / "figures")
+        {entry["id"]: claims.dumps([entry]) for entry in claims.load(root / "figures/claims.json")}
+        for root in (ROOT, tree)
     )
     for name in sorted(stored | fresh):
-        yield same(stored.get(name), fresh.get(name)), f"claim    {name}"
+        both = name in stored and name in fresh
+        yield numbers(stored[name], fresh[name]) if both else DIFFERENT, f"claim {name}"
 
 
 # ---- the run
 
 
 def copy_tree(tree):
-    """What a run reads, in a folder of its own: no figures, no environment, no build."""
+    """What a refresh reads, in a folder of its own: no figures, no environment, no build."""
+    ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     for name in ("lib", "notebooks"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+        shutil.copytree(ROOT / name, tree / name, ignore=ignored)
+    for name in ("README.md", "Makefile"):
+        shutil.copy(ROOT / name, tree / name)
 
 
-def rerun(tree, *arguments):
-    """The pipeline of the copy, with this Python; SystemExit with what it said if it fails."""
-    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(tree / "lib")}
-    done = subprocess.run(
-        [sys.executable, "-m", "companion.run", *arguments], cwd=tree, env=environment, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
-    print(f"ran {' '.join(arguments)}", file=sys.stderr, flush=True)
+def refreshed(tree):
+    """`python -m companion.refresh` in the copy; refused if it fails."""
+    environment = os.environ | {"PYTHONPATH": str(tree / "lib")}
+    if subprocess.call([sys.executable, "-m", "companion.refresh"], cwd=tree, env=environment):
+        raise Refused("verify: the rerun failed, for the reasons above")
 
 
-def report(tree):
-    """Every line, outputs first."""
-    return [line for lines in (*(output_lines(stem, tree) for stem in stems()), figure_lines(tree), claim_lines(tree)) for line in lines]
-
-
-def main():
-    """Rerun, compare, print; returns the exit status."""
-    with scratch() as tree:
+def verify():
+    """Refresh a copy, compare, print; returns the exit status."""
+    with workplace() as tree:
         copy_tree(tree)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda stem: rerun(tree, "run", stem, "--publish"), stems()))
-        rerun(tree, "merge")
-        lines = report(tree)
-    for outcome, what in sorted(lines, key=lambda line: RANK.index(line[0])):  # what differs comes last, where it is seen
-        print(f"{outcome:<16} {what}")
-    counts = Counter(outcome for outcome, _ in lines)
-    print(", ".join(f"{counts[outcome]} {outcome}" for outcome in RANK))
+        refreshed(tree)
+        lines = [line for stem in stems() for line in notebook_lines(stem, tree)]
+        lines += [*file_lines(tree), *claim_lines(tree)]
+    for result, what in sorted(lines, key=lambda line: RANK.index(line[0])):  # what differs last
+        print(f"{result:<16} {what}")
+    counts = Counter(result for result, _ in lines)
+    print(", ".join(f"{counts[result]} {result}" for result in RANK))
+    print(VERDICT[max(counts, key=RANK.index)], flush=True)
     return int(counts[DIFFERENT] > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status(verify))

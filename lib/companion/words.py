@@ -1,7 +1,22 @@
-"""What figures and verdicts say: prose in words/NN.md beside the notebooks, with {numbers} left open.
+"""Words apart from code: words/NN.md says what figures and verdicts say, {numbers} left open.
 
-The first line, `# ...`, is the sentence that the notebook tests. Then one section `## name` each. Of a figure: its caption, then
-`alt: ...`. Of a claim: `claim: ...`, `source: ...`, `verdict: ...`, `figures: a, b` and `why: ...`. Lines may be wrapped.
+The first line is `# ` and the sentence that the notebook NN tests. Then a section for each figure,
+
+    ## 01_histogram
+    A caption, in Markdown: {within:.1%} lie within 1 % of an end.
+    alt: What is drawn, for those who cannot see it.
+
+and one for each claim, with the fields claim, source, verdict, figures and why:
+
+    ## 01a-zero-loss
+    claim: It reaches zero loss.
+    source: paper
+    verdict: holds
+    figures: 01_histogram
+    why: {within:.1%} of the inputs arrive.
+
+Lines may be wrapped; a blank line ends a paragraph. Placeholders are those of str.format, with
+plain names only.
 """
 
 import ast
@@ -10,77 +25,172 @@ import re
 from pathlib import Path
 from string import Formatter
 
-FIELDS = ("alt", "claim", "source", "verdict", "figures", "why")
+import numpy as np
+
+VERDICTS = ("holds", "holds, trivially", "holds with a condition", "does not hold")
+SOURCES = ("paper", "reading", "ours")
+FIGURE = ("caption", "alt")
+CLAIM = ("claim", "source", "verdict", "figures", "why")
 
 
-def folder():
-    """Where the words are: beside the notebook that runs, whose folder is the working directory."""
-    return Path("words")
+def place(name):
+    """The file of words of a section: in `words/` here, by the two digits that begin its name."""
+    return Path("words") / f"{name[:2]}.md"
+
+
+def sentence(path):
+    """The first line of a file of words: the sentence that its notebook tests, as a string."""
+    return _parts(path)[0]
+
+
+def sentences(folder):
+    """Number of a notebook ("01") -> the sentence that it tests, for all words in a folder."""
+    return {path.stem: sentence(path) for path in sorted(Path(folder).glob("[0-9][0-9].md"))}
 
 
 def read(path):
-    """Sections of a file of words: a dict of name -> dict of its texts (`caption` and FIELDS); `title` holds the first line."""
-    title, *parts = re.split(r"^## +", Path(path).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    sections = {"title": title.strip().removeprefix("#").strip()}
-    for part in parts:
+    """Sections of a file of words: name -> dict of fields, strings, but figures a list of names.
+
+    A figure has caption and alt; a claim has claim, source (one of SOURCES), verdict (one of
+    VERDICTS), figures and why. ValueError naming the file, and the section, if it has another form.
+    """
+    sections = {}
+    for part in _parts(path)[1:]:
         name, _, body = part.partition("\n")
+        where = f"words: {path}, section {name.strip()!r}"
         if name.strip() in sections:
-            raise ValueError(f"{path}: the section {name.strip()!r} stands twice")
-        sections[name.strip()] = _texts(body)
+            raise ValueError(f"{where}: a second one of this name")
+        sections[name.strip()] = _checked(_section(body, where), where)
     return sections
 
 
-def _texts(body):
-    """The texts of a section, each on one line per paragraph."""
-    pieces = re.split(rf"^({'|'.join(FIELDS)}):", body, flags=re.MULTILINE)
-    texts = {"caption": pieces[0], **dict(zip(pieces[1::2], pieces[2::2]))}
+def fill(name, /, **numbers):
+    """The section `name` of the words here, its placeholders filled with `numbers`.
+
+    ValueError naming the section if there is none, if placeholders and keywords are not the same
+    names, or if a number is not finite.
+    """
+    section = read(place(name)).get(name)
+    if section is None:
+        raise ValueError(f"words: {place(name)} has no section {name!r}")
+    where, wanted = f"words: {place(name)}, section {name!r}", placeholders(section)
+    if wanted != set(numbers):
+        raise ValueError(f"{where} leaves open {sorted(wanted)}, and {sorted(numbers)} are given")
+    for key, value in numbers.items():
+        if not isinstance(value, str) and not np.all(np.isfinite(value)):
+            raise ValueError(f"{where}: {key} = {value!r} is not finite")
+    try:
+        return {
+            key: text if key == "figures" else text.format(**numbers)
+            for key, text in section.items()
+        }
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def placeholders(section):
+    """The names that a section leaves open, as a set; ValueError if one is not a plain name."""
+    names = {
+        name
+        for text in prose(section)
+        for _, name, _, _ in Formatter().parse(text)
+        if name is not None
+    }
+    for name in names:
+        if not name.isidentifier():
+            raise ValueError(f"{{{name}}} is not a name in braces")
+    return names
+
+
+def prose(section):
+    """The texts of a section in which placeholders may stand, as a list of strings."""
+    return [text for key, text in section.items() if key != "figures"]
+
+
+def _parts(path):
+    """The sentence of a file of words, and each of its sections, its name in the first line."""
+    try:
+        head, *parts = re.split(r"^## ", Path(path).read_text(encoding="utf-8"), flags=re.M)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"words: {path} cannot be read ({error})") from error
+    if not (head.startswith("# ") and head[2:].strip()):
+        raise ValueError(f"words: {path} does not begin with `# ` and a sentence")
+    return [" ".join(head[2:].split()), *parts]
+
+
+def _section(body, where):
+    """The fields of a section.
+
+    A line `key: ...` begins one, a blank line ends it; what has no key is the caption.
+    """
+    key, fields = "caption", {}
+    for line in body.splitlines():
+        start, colon, rest = line.partition(":")
+        if colon and start in ("alt", *CLAIM):
+            key, line = start, rest
+            if key in fields:
+                raise ValueError(f"{where} has {key!r} twice")
+        elif not line.strip():
+            key = "caption"
+        fields.setdefault(key, []).append(line.strip())
+    texts = {key: "\n".join(lines).strip() for key, lines in fields.items()}
     return {
-        key: "\n\n".join(" ".join(lines.split()) for lines in re.split(r"\n\s*\n", text.strip()))
+        key: re.sub(r"(?<!\n)\n(?!\n)", " ", text)
         for key, text in texts.items()
-        if text.strip()
+        if text or key == "figures"
     }
 
 
-def placeholders(texts):
-    """Names of the numbers that a section leaves open."""
-    fields = (field for text in texts.values() for _, field, _, _ in Formatter().parse(text))
-    return {re.split(r"[.\[]", field)[0] for field in fields if field is not None}
-
-
-def fill(name, **numbers):
-    """The texts of a section with its numbers filled in.
-
-    ValueError naming the section if it is missing, if placeholders and keywords are not the same, or if a number is not finite.
-    """
-    path = folder() / f"{name[:2]}.md"
-    if not path.is_file():
-        raise ValueError(f"{name}: there is no {path}, which should say what it shows")
-    texts = read(path).get(name)
-    if texts is None:
-        raise ValueError(f"{name}: {path} has no section of this name")
-    if placeholders(texts) != set(numbers):
-        missing, spare = placeholders(texts) - set(numbers), set(numbers) - placeholders(texts)
-        raise ValueError(f"{name}: {path} wants {sorted(missing)} and leaves out {sorted(spare)}")
-    for key, value in numbers.items():
-        if not isinstance(value, str) and not math.isfinite(value):
-            raise ValueError(f"{name}: {key} is {value!r}")
-    return {key: text.format(**numbers) for key, text in texts.items()}
+def _checked(section, where):
+    """The section, its figures as a list, if it has the fields of a figure or of a claim."""
+    wanted = CLAIM if "claim" in section else FIGURE
+    if set(section) != set(wanted):
+        raise ValueError(f"{where} has the fields {sorted(section)}, not {sorted(wanted)}")
+    for key, words in ("verdict", VERDICTS), ("source", SOURCES):
+        if section.get(key, words[0]) not in words:
+            raise ValueError(f"{where}: {key} {section[key]!r} is not one of {words}")
+    try:
+        placeholders(section)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+    listed = section.get("figures", "").split(",")
+    return section | (
+        {"figures": [name.strip() for name in listed if name.strip()]}
+        if "figures" in section
+        else {}
+    )
 
 
 def calls(source):
-    """(name, keywords) of every plots.save and claims.record in a notebook's code."""
+    """(name, keywords) of every plots.save and claims.record in a notebook's code.
+
+    A name that is no string there is None, and so is a keyword that hides others (`**numbers`).
+    """
     found = []
     for node in ast.walk(ast.parse(source)):
         target = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if target not in ("plots.save", "claims.record"):
-            continue
-        strings = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-        name = next((value for value in strings if isinstance(value, str)), None)
-        found.append((name, {keyword.arg for keyword in node.keywords} - {"data"}))
+        if target in ("plots.save", "claims.record"):
+            values = [getattr(argument, "value", None) for argument in node.args]
+            name = next((value for value in values if isinstance(value, str)), None)
+            found.append((name, {keyword.arg for keyword in node.keywords} - {"data"}))
     return found
 
 
-def typed_numbers(text):
-    """Decimals and percentages that stand in a text outside its placeholders: what was measured or predicted is never typed."""
-    plain = re.sub(r"\{[^}]*\}|\$[^$]*\$", "", text)
-    return re.findall(r"(?<![\w.])\d+\.\d+(?:e-?\d+)?|(?<![\w.])(?!(?:0|1|2|5|25|50|75|95|100) %)\d+ %", plain)
+def typed_numbers(text, source):
+    """Decimals and percentages of a text that its notebook's code does not hold, as strings.
+
+    What was measured or predicted is computed, so it stands in no code and is a placeholder; a
+    setting does stand there (for 99 %, 0.99 or the 0.01 left of it). Free are integers, and 95 %,
+    the interval that `plots` draws.
+    """
+    numbers = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+    settings = {float(value) for value in numbers if type(value) in (int, float)} | {0.95}
+    typed = "\0".join(literal for literal, *_ in Formatter().parse(text))
+    found = re.finditer(r"(?<![\w.])(\d+\.\d+|\d+(?=\s?\\?%))(\s?\\?%)?", typed)
+    return [match[0] for match in found if not _known(float(match[1]), bool(match[2]), settings)]
+
+
+def _known(value, percent, settings):
+    """Whether a typed number is a setting; a percentage also if a setting is the rest of it."""
+    values = [value / 100, 1 - value / 100] if percent else [value]
+    return any(math.isclose(value, setting) for value in values for setting in settings)

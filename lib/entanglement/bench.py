@@ -16,6 +16,7 @@ import numpy as np
 
 from companion.claims import mean_error, output_dir, write_whole
 from entanglement.dense import DenseNetwork
+from entanglement.layer import Layer
 from entanglement.lazy import LazyNetwork
 from entanglement.pairs import simulate
 
@@ -29,8 +30,8 @@ ANGLES = np.radians([15, 45, 90, 135, 165])
 DEEP = """
 import resource
 from pathlib import Path
-from entanglement.pairs import simulate
-simulate(1.0, 100, 10**6, 400, trials=100, keep=[0, 1000, 10**6])
+from entanglement import Layer, simulate
+simulate(Layer(100, 400), 1.0, 10**6, trials=100, keep=[0, 1000, 10**6])
 linux = Path("/proc/self/status")  # there ru_maxrss would count what the parent held
 kibibytes = int(linux.read_text().split("VmHWM:")[1].split()[0]) if linux.exists() else 0
 print(1024 * kibibytes or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -61,7 +62,7 @@ def ratio(what, above, below, asked=""):
 def infer(kind, width, pool, depth):
     """A function that infers a network from one input, d = k, and answers one query."""
     x, query = np.random.default_rng(0).standard_normal((2, width))
-    return lambda: kind(width, depth, pool).fit(x).proper_velocity(query[None])
+    return lambda: kind(Layer(width, pool), depth).fit(x).proper_velocity(query[None])
 
 
 def infer_in_numpy(width, pool, depth):
@@ -91,7 +92,7 @@ def lazy_against_dense():
 
 def pairs(width, depth, trials, pool=None):
     """A function that simulates pairs and keeps every layer."""
-    return lambda: simulate(1.0, width, depth, pool, trials=trials)
+    return lambda: simulate(Layer(width, pool), 1.0, depth, trials=trials)
 
 
 def draws(width, depth, trials, pool=None):
@@ -152,8 +153,8 @@ def sklearn_bits(seed, X):
 
 
 HASHES = {  # the module that it needs, bits (P, BITS) from a seed and vectors (P, d)
-    "DenseNetwork": ("torch", lambda seed, X: DenseNetwork(BITS, 1, seed=seed).fit(X[0]).transform(X) > 0),
-    "LazyNetwork": ("numpy", lambda seed, X: LazyNetwork(BITS, 1, seed=seed).fit(X[0]).transform(X) > 0),
+    "DenseNetwork": ("torch", lambda seed, X: DenseNetwork(Layer(BITS), 1, seed=seed).fit(X[0]).transform(X) > 0),
+    "LazyNetwork": ("numpy", lambda seed, X: LazyNetwork(Layer(BITS), 1, seed=seed).fit(X[0]).transform(X) > 0),
     "faiss-cpu's IndexLSH": ("faiss", faiss_bits),
     "scikit-learn's projection": ("sklearn", sklearn_bits),
 }

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from companion import plots
 from entanglement import data, theory
+from entanglement.layer import Layer, margins
 from entanglement.pairs import rapidity, simulate, velocity
-from entanglement.selection import margins
 
 WIDTHS = (64, 144, 256, 576, 1024, 2500)  # squares: one hash bit a pixel
 START = dict(width=1024, ratio=10**0.5, depth=8, degrees=89)  # the sliders' first setting
@@ -28,12 +28,11 @@ def follow(width, ratio, depth, degrees, seed=1):
     """
     if width not in WIDTHS:
         raise ValueError(f"width: {width!r} is not one of {WIDTHS}")
-    pool = round(width * ratio)
-    theta, gain = np.radians(degrees), theory.rapidity_gain(width, pool, "largest")
-    pairs = simulate(theta, width, depth, pool, trials=PAIRS, seed=[seed, 1])
-    staircase = theory.rapidity_staircase(rapidity(velocity(theta)), gain, np.arange(depth + 1))
+    layer, theta = Layer(width, round(width * ratio)), np.radians(degrees)
+    pairs = simulate(layer, theta, depth, trials=PAIRS, seed=[seed, 1])
+    staircase = theory.rapidity_staircase(layer, rapidity(velocity(theta)), np.arange(depth + 1))
     rng, side = np.random.default_rng([seed, 2]), round(width**0.5)
-    a = margins(rng, width, pool, "largest")
+    a = margins(layer, rng)
     other = pairs.sign[0, depth - 1] * a + np.exp(-pairs.log_abs[0, depth - 1]) * rng.standard_normal(width)  # over |w|
     return rapidity(pairs), staircase, (a * other > 0).reshape(side, side)
 

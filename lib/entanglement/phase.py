@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 from entanglement import pairs
+from entanglement.layer import Layer
 from companion.claims import output_dir
 from companion.sweep import export, sweep
 from entanglement.theory import ENTANGLED
@@ -28,7 +29,7 @@ def entangling_depth(width, ratio, seed):
     theta = pairs.independent_angles(np.random.default_rng([seed, 0]), PAIRS, width)
     while True:
         layers = min(max(64, depth), LAYERS)
-        log_abs = pairs.simulate(theta, width, layers, pool, trials=PAIRS, seed=[seed, 1, depth]).log_abs
+        log_abs = pairs.simulate(Layer(width, pool), theta, layers, trials=PAIRS, seed=[seed, 1, depth]).log_abs
         reached = np.median(log_abs, axis=0) >= np.log(ENTANGLED)
         if reached.any():
             return dict(pool=pool, depth=depth + int(np.argmax(reached)))
@@ -49,7 +50,7 @@ def main(arguments=None):
         sys.exit(f"sweep: {error}")
     except KeyboardInterrupt:
         sys.exit("sweep: interrupted; the same command goes on from what is stored")
-    export(path, path.with_suffix(".csv"))
+    export(lines, path.with_suffix(".csv"))
     errors = sum("error" in line for line in lines)
     print(f"{len(lines)} points, {errors} with an error: {path.with_suffix('.csv')}")
 

@@ -34,15 +34,42 @@ def infer(layer, x, depth, rng):
         x = x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def features(layer, inputs, depth, rng):
-    """Unit features (networks, P, width) after `depth` layers of `inputs` (networks, P, d), the
-    first of them the training one.
+def layers(layer, inputs, depth, rng):
+    """Yield the unit features (networks, P, width) of `inputs` (networks, P, d) after each layer,
+    the first of the P the training input.
     """
     X = _inputs(inputs)
     for W in infer(layer, X[:, 0], depth, rng):
         X = X @ W.transpose(0, 2, 1)
         X = X / np.linalg.norm(X, axis=2, keepdims=True)
-    return X
+        yield X
+
+
+def features(layer, inputs, depth, rng):
+    """Unit features (networks, P, width) after `depth` layers of `inputs` (networks, P, d), the
+    first of them the training one.
+    """
+    *_, last = layers(layer, inputs, depth, rng)
+    return last
+
+
+def log_volumes(layer, inputs, depth, rng):
+    """ln of the volume that the unit features of all inputs but the training one span, at the input
+    and after every layer: (depth + 1, networks).
+
+    inputs: (networks, P, d), the first of the P the training input, P - 1 at most the width and d.
+    The frame is made orthonormal again after every layer (Benettin et al. 1980), so that no depth is
+    too deep.
+    """
+    X = _inputs(inputs)
+    F = X[:, 1:].transpose(0, 2, 1)
+    (frame, T), norm = np.linalg.qr(F), np.linalg.norm(F, axis=1)
+    found = [_log_edges(T, norm)]
+    for W in infer(layer, X[:, 0], depth, rng):
+        F = W @ (F / norm[:, None])
+        (frame, T), norm = np.linalg.qr(W @ frame), np.linalg.norm(F, axis=1)
+        found.append(_log_edges(T, norm))
+    return np.cumsum(found, axis=0)
 
 
 def velocities(layer, inputs, depth, rng):
@@ -109,3 +136,8 @@ def _split(unit, X):
     second = np.einsum("spd,sd->sp", rest, unit)
     rest = rest - second[..., None] * unit[:, None]
     return first + second, rest, np.linalg.norm(rest, axis=2)
+
+
+def _log_edges(T, norm):
+    """ln of the product of the edges, the diagonals of T (networks, P, P), over norm (networks, P)."""
+    return np.sum(np.log(np.abs(np.diagonal(T, axis1=1, axis2=2))) - np.log(norm), axis=1)

@@ -201,19 +201,21 @@ def _grid(layer, depth, density):
     mass = np.exp(density(y)) * (y[1] - y[0])
     spread = np.sqrt(mass @ y**2 - (mass @ y) ** 2)
     low, top = y[mass > 1e-12 * mass.max()][[0, -1]]
-    gain = rapidity_gain(layer)
+    gain, mean = rapidity_gain(layer), mass @ np.exp(y)
     walk = (
         np.inf
         if depth is None
         else np.log(depth) + max(0, -2 * gain * depth) + 8 * spread * np.sqrt(depth)
     )
-    tail = 28 / _tail_exponent(y, mass) if gain > 0 else np.inf
-    points = int((max(top, 0) + min(walk, tail) - low) / min(0.4, 0.8 * spread)) + 2
+    scale = -np.log1p(-mean) if mean < 1 else 0.0  # of a geometric series
+    tail = scale + 28 / _tail_exponent(y, mass) if gain > 0 else np.inf
+    high = max(top, 0) + min(walk, tail)
+    points = int((high - low) / min(0.4, 0.8 * spread)) + 2
     if points > NODES:
         raise ValueError(
             f"layer: {layer} gains too little a layer for the law at depth {depth or 'infinity'}"
         )
-    return np.linspace(low, max(top, 0) + min(walk, tail), points)
+    return np.linspace(low, high, points)
 
 
 def _tail_exponent(y, mass):

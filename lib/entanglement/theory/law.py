@@ -103,8 +103,8 @@ def bit_flip_probability(layer, theta):
     Beta(k+1, n-k). theta/pi without selection; (2/kappa) int_q^inf phi(a) Phi(-a cot theta) da for
     wide layers of rule `largest`. Ours.
     """
-    theta, (p, weight) = angles(theta), shares(layer)
-    return np.minimum(layer.law.flip(theta[..., None], p) @ weight, 1.0)
+    theta, (p, weight) = angles(theta), (part[::4] for part in shares(layer))  # smooth in p: few do
+    return np.minimum(layer.law.flip(theta[..., None], p) @ weight / weight.sum(), 1.0)
 
 
 def layer_cdf(layer, start, w):

@@ -1,0 +1,45 @@
+"""What the notebooks say stands in words/NN.md, and fits what they compute."""
+
+import pytest
+
+from companion import tree, words
+
+STEMS = tree.stems()
+books = pytest.mark.parametrize("stem", STEMS)
+
+
+def sections(stem):
+    return words.read(tree.NOTEBOOKS / "words" / f"{tree.number(stem)}.md")
+
+
+def source(stem):
+    cells = tree.read(stem)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
+@books
+def test_every_section_is_used_once_and_its_placeholders_are_the_keywords(stem):
+    said = {name: words.placeholders(section) for name, section in sections(stem).items()}
+    used = words.calls(source(stem))
+    assert sorted(name for name, _ in used) == sorted(said)
+    assert dict(used) == said
+
+
+@books
+def test_figures_of_claims_are_sections(stem):
+    said = sections(stem)
+    for name, section in said.items():
+        assert set(section.get("figures", [])) <= set(said), name
+
+
+@books
+def test_no_measured_or_predicted_number_is_typed(stem):
+    for name, section in sections(stem).items():
+        for text in words.prose(section):
+            assert not words.typed_numbers(text, source(stem)), name
+
+
+@books
+def test_a_verdict_has_at_most_forty_words(stem):
+    for name, section in sections(stem).items():
+        assert len(section.get("why", "").split()) <= 45, name
