@@ -23,7 +23,7 @@ class Networks(NamedTuple):
     A: np.ndarray  # (trials, depth), norm of the margins
     B: np.ndarray  # (trials, depth), norm of the image of the unit rest, less
     z: np.ndarray  # (trials, depth), its part along the training feature
-    margins: np.ndarray  # (trials, width), of the first layer
+    margins: np.ndarray  # (trials, width), of the last layer
     fresh: np.ndarray  # (trials, width), image of the unit rest there
     w: np.ndarray  # (trials,), proper velocity of an independent Gaussian input at the end
     r: np.ndarray  # (trials, d), unit; the training input is the first axis
@@ -33,7 +33,7 @@ def networks(layer, d, depth, trials, seed=1):
     """Independent networks of whole matrices, and an unseen Gaussian input through each: w times
     the training feature plus a unit rest, which a matrix takes to (A w + z) and B times the next.
     """
-    rng, weights, path = np.random.default_rng(seed), [], []
+    rng, weights, layers = np.random.default_rng(seed), [], []
     unit = np.eye(d)[np.zeros(trials, int)]
     along, rest, size = split(unit, rng.standard_normal((trials, d)))
     w, rest = along / size, rest / size[:, None]
@@ -44,13 +44,13 @@ def networks(layer, d, depth, trials, seed=1):
         unit = a / A[:, None]
         z, rest, B = split(unit, fresh)
         w, rest = (A * w + z) / B, rest / B[:, None]
-        path.append((A, B, z, a, fresh))
+        layers.append((A, B, z))
     r = unit
     for W in reversed(weights):
         r = apply(W.swapaxes(1, 2), r)
         r /= np.linalg.norm(r, axis=1, keepdims=True)
-    A, B, z = (np.array(part).T for part in list(zip(*path))[:3])
-    return Networks(A, B, z, *path[0][3:], w, r)
+    A, B, z = np.array(layers).transpose(1, 2, 0)
+    return Networks(A, B, z, a, fresh, w, r)
 
 
 def apply(W, v):
@@ -66,19 +66,21 @@ def split(unit, v):
 
 def claims(layer, d, depth, nets):
     """Name -> (sample, what is claimed of its mean), and where 5 % are not to be taken of the value
-    itself the unit of which they are: 1/2 for logarithms, since 5 % of a square are that.
+    itself that of which they are: 1/2 for logarithms, 5 % of a square being that, and for shares.
     """
     k, cosine = layer.width, nets.r[:, 0]
     gain, log_norm = theory.rapidity_gain(layer), np.log(nets.A)
-    after = (nets.A[:, 0] * START + nets.z[:, 0]) / nets.B[:, 0]
     flipped = nets.margins * (np.cos(THETA) * nets.margins + np.sin(THETA) * nets.fresh) < 0
+    w = path(nets, START)
+    wrong = (nets.margins * (w[-2][:, None] * nets.margins + nets.fresh) < 0).mean(axis=1)
     found = {
         "E a^2": ((nets.A**2).mean(axis=1) / k, theory.finite_second_moment(layer)),
         "E ln A": (log_norm.mean(axis=1), theory.mean_log_norm(layer), 0.5),
         "gain": ((log_norm - np.log(nets.B)).mean(axis=1), gain, 0.5),
         "flips": (flipped.mean(axis=1), theory.bit_flip_probability(layer, THETA)),
         "few": (flipped.sum(axis=1) <= k // 2, theory.bit_errors_cdf(layer, THETA, k // 2)),
-        "one layer": (after <= END, theory.layer_cdf(layer, [START], [END])[0, 0]),
+        "one layer": (w[1] <= END, theory.layer_cdf(layer, [START], [END])[0, 0]),
+        "folded": (np.minimum(wrong, 1 - wrong), theory.folded_error(layer, depth, START)[0], 0.5),
         "E cos": (cosine, theory.direction_cosine(layer, d, depth, 1)),
         "E cos^2": (cosine**2, theory.direction_cosine(layer, d, depth) ** 2),
     }
@@ -101,6 +103,14 @@ def claims(layer, d, depth, nets):
         if not layer.selects or theory.excess(layer) > 10:
             found["correlated"] = side > 0, theory.correlated_probability(layer, THETA)
     return found
+
+
+def path(nets, start):
+    """Proper velocities at the input and after every layer of another input in the same plane."""
+    w = [np.full(len(nets.w), start)]
+    for A, B, z in zip(nets.A.T, nets.B.T, nets.z.T):
+        w.append((A * w[-1] + z) / B)
+    return w
 
 
 def transferred(r):
@@ -147,9 +157,8 @@ def compare(claims, accuracy=0.0):
 def test_wide_forms():
     """What is said of wide layers may be 0.01 off at width 32, and nothing else than above."""
     layer, d, depth, trials = Layer(32, 128), 32, 5, 3600
-    nets, w = networks(layer, d, depth, trials), [np.full(trials, START)]
-    for A, B, z in zip(nets.A.T, nets.B.T, nets.z.T):
-        w.append((A * w[-1] + z) / B)
+    nets = networks(layer, d, depth, trials)
+    w = path(nets, START)
     scale, sizes = theory.velocity_scale(layer, depth, d), np.log(np.abs([nets.w, w[-1]]))
     away = theory.mean_log_velocity_from(layer, START, depth)
     score = theory.score_moments(layer, [START], depth - 1)[0]
@@ -187,8 +196,6 @@ def test_deep_ordinary_networks_read_an_isotropic_direction(width, d):
         ("mean_square_velocity", Layer(3), (8, 3)),
         ("mean_square_tangent", Layer(3), (8, 3)),
         ("log_norm_quantile", Layer(64), ()),
-        ("folded_error", Layer(64), (3,)),
-        ("folded_error", Layer(16, 64), (3,)),
         ("velocity_scale", Layer(16, 64), (3, 64)),
         ("nearer_probability", Layer(16, 64), (0.3, 3, 64)),
         ("world_line", Layer(64, 80, "signed"), (0.3, 0.5)),

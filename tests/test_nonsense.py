@@ -38,7 +38,7 @@ def each(names, value):
 # numbers of any shape, a tuple a shape, a bool a flag.
 EXAMPLES = (
     each("depth trials count directions resolution levels rounds steps seed tokens shared", 3)
-    | each("inputs transform.layer pad.layer", 3)
+    | each("directions.inputs batch_norm_spread.inputs transform.layer pad.layer", 3)
     | each("width input_dim", 8)
     | each("constant error excess mean_square power radius rapidity rate sharpness spread", 0.5)
     | each("size time target bias_scale weight_scale attention_angle.theta bits_left.scale", 0.5)
@@ -69,9 +69,8 @@ EXAMPLES = (
     | each("p descent_weights.W", X[:1])
     | each("Y descend.X gradient.X", np.ones((3, 4)))
     | each("labels decoded message pad", BITS)
-    | each("features.inputs velocities.inputs raw_features.inputs", X[None])
-    | each("directions.layer features.layer infer.layer public_rows.layer", SMALL)
-    | each("raw_features.layer velocities.layer", SMALL)
+    | each("directions.layer features.layer infer.layer layers.layer log_volumes.layer", SMALL)
+    | each("public_rows.layer raw_features.layer velocities.layer", SMALL)
     | each("net other", DenseNetwork(SMALL, 3).fit(X[0]))
     | each("velocity accumulate.start step.w", Velocity(*np.ones((2, 2))))
     | each("attention.tokens residual.tokens token_angles.tokens", TOKENS)
@@ -85,18 +84,19 @@ EXAMPLES = (
         "edges": np.array([0.0, 0.5, 1.0]),
         "event": spacetime.event(X[0], X[1]),
         "features": beyond.pairs_at(1.0, 8, 2),
-        "folded_error_quantile.depth": 3.0,
         "gaussian_curvature.first": np.eye(3)[:, :2],
         "gaussian_curvature.second": np.ones((3, 2, 2)),
         "gradient": np.ones_like,
         "guessed_key.weights": [X[:3], X[:3, :3]],
         "helper": reconciliation.enrol(np.random.default_rng(1), X[0], CODE)[1],
+        "inputs": X[None],
         "keep": np.array([0, 2]),
         "layer": Layer(64, 256),
         "length": 7,
         "limits": np.array([-9.0, 9.0]),
         "margins.layer": LABELLED,
         "measure": beyond.angles,
+        "nearer_probability.input_dim": 64,
         "norm": 2,
         "path": "figures/01_controls.png",
         "photograph.name": "camera",
