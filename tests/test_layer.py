@@ -4,7 +4,7 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from rules_table import LAYERS, RULES, SELECTING, bits, drawn_whole, wanted
+from rules_table import LAYERS, RULES, SELECTING, bits, drawn_whole, told, wanted
 from scipy.stats import binomtest, ks_2samp
 
 from entanglement import (
@@ -132,7 +132,7 @@ def test_that_comparison_sees_a_slightly_larger_pool(layer):
     assert ks_2samp(margin_norms(layer, rng, 20_000), other).pvalue < 1e-4
 
 
-@pytest.mark.parametrize("rule", sorted({layer.rule for layer in SELECTING}))
+@pytest.mark.parametrize("rule", sorted({layer.rule for layer in SELECTING if told(layer)}))
 @pytest.mark.parametrize("pool", [20, 1000, 10**9])
 def test_mean_square_up_to_a_billion_rows(rule, pool):
     layer = Layer(10, pool, rule)

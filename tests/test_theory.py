@@ -114,7 +114,9 @@ def test_gain_of_an_ordinary_layer():
     assert theory.rapidity_gain(Layer(10**7)) == pytest.approx(0.5e-7, rel=1e-6)
 
 
-@pytest.mark.parametrize("layer", [Layer(6), Layer(16, 48), Layer(16, 24, "signed")], ids=str)
+@pytest.mark.parametrize(
+    "layer", [Layer(6), Layer(3, 4), Layer(16, 48), Layer(16, 24, "signed")], ids=str
+)
 def test_exponents_against_qr_of_products(layer):
     """Three random directions through whole matrices; `signed` has its spike below the second."""
     rng, chains, depth, settled = np.random.default_rng(2), 200, 300, 150
