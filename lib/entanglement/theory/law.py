@@ -8,7 +8,7 @@ from entanglement.arguments import angles, count, numbers
 from entanglement.layer import require
 from entanglement.quadrature import legendre
 
-from .direction import layer_excess, log_norms
+from .direction import WIDEST_GRID, layer_excess, log_norms, tangents
 from .margins import WIDE, finite_second_moment, rapidity_gain, second_moment, shares
 
 LARGE_DIM = 32  # input dimension from which the start w_0 of an independent input counts as normal
@@ -85,14 +85,21 @@ def correlated_probability(layer, theta):
     """Probability that a pair that starts at theta ends correlated (w -> +inf), deep. theta: any
     shape, radians.
 
-    1 - theta/pi without selection, exact: a deep random linear network is a one-bit cosine hash.
-    With it Phi(sqrt(k (M-1)) cot theta), for k (M-1) >> 1 and at M = 1; 1/2 for M < 1, where w
-    forgets its start. Ours.
+    1 - theta/pi without selection: a deep random linear network is a one-bit cosine hash. In
+    general the side is that of w_0 + S, and |S| has the law of T for d = 2: (1 + sign(w_0) P(T <
+    |w_0|))/2, error 1e-3; Phi(sqrt(k (M-1)) cot theta) for k (M-1) >> 1. 1/2 where the gain is not
+    above 0. Ours.
     """
-    theta, bound = angles(theta), layer_excess(layer)
-    if not layer.selects:
+    theta = angles(theta)
+    if not require(layer).selects:
         return 1 - theta / np.pi
-    return special.ndtr(np.sqrt(bound) / np.tan(theta)) if bound >= 0 else np.full_like(theta, 0.5)
+    if layer_excess(layer) > 100 or layer.width > WIDEST_GRID:
+        return special.ndtr(np.sqrt(max(layer_excess(layer), 0)) / np.tan(theta))
+    square, weight = tangents(layer, 2, None)
+    order = np.argsort(square)
+    levels, below = np.sqrt(square[order]), np.cumsum(weight[order])
+    w = 1 / np.tan(theta)
+    return (1 + np.sign(w) * np.interp(np.abs(w), levels, below, left=0.0)) / 2
 
 
 def bit_flip_probability(layer, theta):

@@ -96,7 +96,7 @@ def training_transfer_probability(layer, input_dim, depth, step):
     What r and r' have beside x meets at a random angle in d - 1 dimensions, the sizes of it vary as direction_cosine has them. Ours.
     """
     step = number("step", step, 0, open=True)
-    tangent = tangent_levels(layer, input_dim, count("depth", depth), 24)
+    tangent = tangent_levels(layer, input_dim, count("depth", depth), 400)
     needed = ((1 + tangent) / step - 1) / np.sqrt(np.outer(tangent, tangent))
     share = special.betaincc(0.5, input_dim / 2 - 1, np.minimum(needed**2, 1)) / 2
     return float(np.mean(np.where(needed > 0, share, 1 - share)))
