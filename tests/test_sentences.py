@@ -39,7 +39,8 @@ def test_no_measured_or_predicted_number_is_typed(stem):
             assert not words.typed_numbers(text, source(stem)), name
 
 
-@books
+@pytest.mark.parametrize("stem", [stem for stem in STEMS if tree.number(stem) <= "05"])
 def test_a_verdict_has_at_most_forty_words(stem):
+    """Of the notebooks told anew; a number filled in counts as one word or two."""
     for name, section in sections(stem).items():
         assert len(section.get("why", "").split()) <= 45, name
