@@ -1,4 +1,4 @@
-"""README: its snippet runs with the values shown, and what it links to exists."""
+"""README and lib/README: the snippet runs with the values shown, and what they link to exists."""
 
 import doctest
 import re
@@ -8,19 +8,21 @@ import pytest
 from companion.tree import ROOT
 
 README = ROOT / "README.md"
+LIBRARY = ROOT / "lib" / "README.md"
 TEXT = README.read_text(encoding="utf-8")
+LINKS = [(path.parent, target) for path in (README, LIBRARY) for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))]
 
 
 def test_the_snippet_gives_the_values_shown():
-    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
-    test = doctest.DocTestParser().get_doctest(snippet, {}, "README.md", str(README), 0)
+    (snippet,) = re.findall(r"```python\n(.*?)```", LIBRARY.read_text(encoding="utf-8"), re.S)
+    test = doctest.DocTestParser().get_doctest(snippet, {}, "README.md", str(LIBRARY), 0)
     result = doctest.DocTestRunner(verbose=False).run(test)
     assert result.attempted >= 8 and result.failed == 0
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
-def test_links_within_the_repository_exist(target):
-    assert target.startswith("https://") or (ROOT / target).exists()
+@pytest.mark.parametrize(("folder", "target"), LINKS)
+def test_links_within_the_repository_exist(folder, target):
+    assert target.startswith("https://") or (folder / target).exists()
 
 
 def test_nothing_is_left_to_fill_in():
