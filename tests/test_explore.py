@@ -18,7 +18,7 @@ def test_pairs_follow_the_staircase_and_pixels_their_law():
         assert paths.shape == (explore.PAIRS, 4) and right.shape == (50, 50) and right.dtype == bool
         assert np.abs(paths.mean(axis=0) - staircase).max() < 0.1
         wrong.append(1 - right.mean())
-    before = theory.wide_angle(np.radians(75), theory.second_moment(Layer(2500, 10_000)), 2)
+    before = theory.wide_angle(Layer(2500, 10_000), np.radians(75), 2)
     assert np.mean(wrong) == pytest.approx(theory.bit_flip_probability(Layer(2500, 10_000), before), abs=4 * np.std(wrong) / np.sqrt(20))
 
 

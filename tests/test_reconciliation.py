@@ -142,8 +142,6 @@ def test_folded_error_over_depths_is_that_of_each():
         assert np.allclose([part[i] for part in together], theory.folded_error(Layer(100, 150), int(depth), spread=0.1), rtol=1e-12)
     with pytest.raises(ValueError, match="depth: 0"):
         theory.folded_error(Layer(100, 150), 0, spread=0.1)
-    with pytest.raises(ValueError, match="layer: Layer.width=100, pool=100"):
-        theory.folded_error(Layer(100, 100), 3, spread=0.1)
     with pytest.raises(ValueError, match="error: 0.5"):
         theory.folded_error_cdf(Layer(100, 150), 3, 0.5, spread=0.1)
     with pytest.raises(ValueError, match="q: 2"):

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from companion import claims, sweep
+from entanglement import Layer
 from entanglement import pairs, phase, theory
 
 GRID = dict(b=["x", "y"], a=[2, 1, 10, 0.5])
@@ -316,8 +317,8 @@ def test_a_signal_in_the_middle_and_a_second_writer(path, tmp_path, number, jobs
 def test_depth_of_the_phase_diagram_against_its_law_and_in_one_stretch(monkeypatch):
     width, ratio = 2000, 1.2  # wide: w is normal, of scale velocity_scale; median 0.6745 of that
     depths = [phase.entangling_depth(width, ratio, seed)["depth"] for seed in range(20)]
-    gain = theory.rapidity_gain(width, 2400, "largest")
-    log_median = np.log(theory.velocity_scale(np.arange(100), gain, width, width) * 0.67449)
+    layer = Layer(width, 2400)
+    log_median = np.log(theory.velocity_scale(layer, np.arange(100), width) * 0.67449)
     want = np.interp(np.log(theory.ENTANGLED), log_median, np.arange(100)) + 0.5  # whole layers
     mean, stderr = claims.mean_error(depths)
     assert abs(mean - want) < 4 * max(stderr, 1 / np.sqrt(12 * 20))
@@ -328,7 +329,7 @@ def test_depth_of_the_phase_diagram_against_its_law_and_in_one_stretch(monkeypat
     whole = []
     for seed in range(80):
         theta = pairs.independent_angles(np.random.default_rng(seed), 400, 20)
-        log_abs = pairs.simulate(theta, 20, 400, trials=400, seed=[seed, 1]).log_abs
+        log_abs = pairs.simulate(Layer(20), theta, 400, trials=400, seed=[seed, 1]).log_abs
         whole.append(np.argmax(np.median(log_abs, axis=0) >= np.log(10)))
     (first, error), (second, other) = claims.mean_error(short), claims.mean_error(whole)
     assert abs(first - second) < 4 * np.hypot(error, other)

@@ -24,9 +24,10 @@ def number(name, value, low=-np.inf, high=np.inf, open=False):
     """`value` as a float; refused unless it is one finite number in [low, high], or (low, high) if
     `open`.
     """
-    if isinstance(value, bool) or np.ndim(value):
-        raise ValueError(f"{name}: {value!r} is not one number")
-    return float(numbers(name, value, low, high, open))
+    value = numbers(name, value, low, high, open)
+    if value.ndim:
+        raise ValueError(f"{name}: {value} is not one number")
+    return float(value)
 
 
 def numbers(name, value, low=-np.inf, high=np.inf, open=False):

@@ -150,7 +150,7 @@ def nearer_probability(layer, start, depth, input_dim):
     """
     width, depth = require(layer, WIDE).width, numbers("depth", depth, 0)
     start = number("start", start, 0)
-    spread = count("input_dim", input_dim, LARGE_DIM) ** -0.5
+    spread = (count("input_dim", input_dim, LARGE_DIM) - 1) ** -0.5
     (z, weight), (t, t_weight) = normal_trapezoid(801), hermite(21)
     chances = []
     for layers in depth.ravel():
