@@ -121,10 +121,12 @@ ENDLESS = each(
     "bits_left.scale folded_loss_quantile.scale loss_cdf.scale loss_quantile.scale", [np.inf]
 )
 ENDLESS |= each("pgd.norm shares_within.scale velocity_scale.input_dim", [np.inf])
+ENDLESS |= each("tangents.depth", [None])  # the deep limit
 ENDLESS |= each("layer_cdf.w rapidity_of_log.log_abs", [np.inf, -np.inf])
 OUTSIDE = each("cosine mean_square q", 1.5) | {
     "error": 0.7,
     "excess": -1.0,
+    "folded.error": 1.5,
     "limits": np.array([5.0, 2.0]),
     "spin_correlation.theta": None,
     "start_x": -1.0,

@@ -85,6 +85,8 @@ def mean_unseen_cosine(theta, scale, time):
     time: (S,), see mean_cosine. The velocities are normal with correlation cos theta; the rest of the features walks like any
     pair without selection. From cos theta to 1 - 2 theta/pi. Error of the quadrature 1e-4. Ours.
     """
+    theta = number("theta", theta, 0, np.pi)
+    scale = np.atleast_1d(numbers("scale", scale, 0))
     turn = np.pi * (np.arange(720) + 0.5) / 720
     node, weight = legendre(60)
     size = np.exp(7.5 * node - 5)  # of a Rayleigh variable
