@@ -85,6 +85,8 @@ EXAMPLES = (
         "event": spacetime.event(X[0], X[1]),
         "features": beyond.pairs_at(1.0, 8, 2),
         "gaussian_curvature.first": np.eye(3)[:, :2],
+        "pair.first": X[:, :2],
+        "pair.second": X[:, 2:4],
         "gaussian_curvature.second": np.ones((3, 2, 2)),
         "gradient": np.ones_like,
         "guessed_key.weights": [X[:3], X[:3, :3]],

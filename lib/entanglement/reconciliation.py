@@ -135,8 +135,9 @@ def stream(bits, count):
 
     bits: bool, as enrol and recover return them; ValueError otherwise.
     """
-    if getattr(bits, "dtype", None) != bool or np.ndim(bits) != 1 or not len(bits):
-        raise ValueError(f"bits: {bits!r} is no bool array (n,), as enrol and recover return them")
+    kind = getattr(bits, "dtype", type(bits).__name__)
+    if kind != bool or np.ndim(bits) != 1 or not len(bits):
+        raise ValueError(f"bits: of type {kind}, want a bool array (n,), as enrol and recover return them")
     count = arguments.count("count", count)
     drawn = hashlib.shake_256(b"pad" + np.packbits(bits).tobytes()).digest(-(-count // 8))
     return 2.0 * np.unpackbits(np.frombuffer(drawn, dtype=np.uint8))[:count] - 1

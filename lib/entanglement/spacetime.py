@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entanglement import whole
-from entanglement.arguments import angles, count, number, numbers, real, shape as sizes
+from entanglement import arguments, whole
+from entanglement.arguments import angles, count, number, numbers, real
 from entanglement.layer import require
 from entanglement.pairs import margin_norms
 
@@ -88,7 +88,7 @@ def at_angle(theta, input_dim, shape, rng):
     input_dim >= 2; theta in (0, pi).
     """
     theta, input_dim = angles(theta), count("input_dim", input_dim, 2)
-    networks, P = sizes("shape", shape, 1, 2)
+    networks, P = arguments.shape("shape", shape, 1, 2)
     X = rng.standard_normal((networks, P + 1, input_dim))
     X[:, 0] /= np.linalg.norm(X[:, 0], axis=-1, keepdims=True)
     X[:, 1:] -= np.einsum("spd,sd->sp", X[:, 1:], X[:, 0])[..., None] * X[:, :1]

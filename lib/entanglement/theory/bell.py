@@ -24,6 +24,8 @@ def chsh(correlation, a, a_prime, b, b_prime):
 
     a, a_prime, b, b_prime: settings in radians, shapes that broadcast. Source: Clauser, Horne, Shimony and Holt 1969.
     """
+    settings = {"a": a, "a_prime": a_prime, "b": b, "b_prime": b_prime}
+    a, a_prime, b, b_prime = (numbers(name, one) for name, one in settings.items())
     return correlation(b - a) - correlation(b_prime - a) + correlation(b - a_prime) + correlation(b_prime - a_prime)
 
 
