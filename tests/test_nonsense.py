@@ -85,6 +85,8 @@ EXAMPLES = (
         "event": spacetime.event(X[0], X[1]),
         "features": beyond.pairs_at(1.0, 8, 2),
         "gaussian_curvature.first": np.eye(3)[:, :2],
+        "pair.first": X[:, :2],
+        "pair.second": X[:, 2:4],
         "gaussian_curvature.second": np.ones((3, 2, 2)),
         "gradient": np.ones_like,
         "guessed_key.weights": [X[:3], X[:3, :3]],
@@ -121,10 +123,12 @@ ENDLESS = each(
     "bits_left.scale folded_loss_quantile.scale loss_cdf.scale loss_quantile.scale", [np.inf]
 )
 ENDLESS |= each("pgd.norm shares_within.scale velocity_scale.input_dim", [np.inf])
+ENDLESS |= each("tangents.depth", [None])  # the deep limit
 ENDLESS |= each("layer_cdf.w rapidity_of_log.log_abs", [np.inf, -np.inf])
 OUTSIDE = each("cosine mean_square q", 1.5) | {
     "error": 0.7,
     "excess": -1.0,
+    "folded.error": 1.5,
     "limits": np.array([5.0, 2.0]),
     "spin_correlation.theta": None,
     "start_x": -1.0,

@@ -24,10 +24,10 @@ def number(name, value, low=-np.inf, high=np.inf, open=False):
     """`value` as a float; refused unless it is one finite number in [low, high], or (low, high) if
     `open`.
     """
-    value = numbers(name, value, low, high, open)
-    if value.ndim:
-        raise ValueError(f"{name}: {value} is not one number")
-    return float(value)
+    one = real(name, value)
+    if one.ndim:
+        raise ValueError(f"{name}: {value!r} is not one number")
+    return float(numbers(name, one, low, high, open))
 
 
 def numbers(name, value, low=-np.inf, high=np.inf, open=False):
@@ -55,6 +55,33 @@ def real(name, value):
         return value.astype(float)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: not an array of real numbers ({error})") from error
+
+
+def stack(name, value, *axes):
+    """`value` as a float array with these axes, words of its reader; refused if it has others, is
+    empty or not finite.
+    """
+    value = numbers(name, value)
+    if value.ndim != len(axes) or not value.size:
+        raise ValueError(f"{name}: shape {value.shape}; want ({', '.join(axes)})")
+    return value
+
+
+def shape(name, value, least=0, axes=None):
+    """`value`, a whole number or several, as a tuple of sizes from `least` on, `axes` of them if
+    that is given.
+    """
+    sizes = tuple(count(name, size, least) for size in np.atleast_1d(real(name, value)))
+    if axes is not None and len(sizes) != axes:
+        raise ValueError(f"{name}: {value!r} is not {axes} sizes")
+    return sizes
+
+
+def flag(name, value):
+    """`value` as a bool; refused unless it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}: {value!r} is not True or False")
+    return bool(value)
 
 
 def angles(value, closed=False, name="theta"):
@@ -100,7 +127,7 @@ def one_input(name, x):
 def signs(name, value, shape=None):
     """`value` as a float array of -1 and +1, of the given shape if there is one."""
     value = real(name, value)
-    if not value.ndim or not (np.abs(value) == 1).all():
+    if not value.ndim or not value.size or not (np.abs(value) == 1).all():
         raise ValueError(f"{name}: {np.unique(value)[:4]} are not all -1 or +1")
     if shape is not None and value.shape != shape:
         raise ValueError(f"{name}: shape {value.shape}; want {shape}")
@@ -110,7 +137,7 @@ def signs(name, value, shape=None):
 def generator(seed):
     """A NumPy Generator from an explicit seed, whatever default_rng takes but None."""
     try:
-        if seed is None or isinstance(seed, bool):
+        if seed is None or np.asarray(seed).dtype == bool:
             raise TypeError("want an explicit seed")
         return np.random.default_rng(seed)
     except (TypeError, ValueError) as error:

@@ -9,6 +9,10 @@ import numpy as np
 
 from entanglement.arguments import angles as check_angles
 from entanglement.arguments import count as check_count
+from entanglement.arguments import flag, number, numbers, stack
+
+FEATURES = ("trials", "N", "width")
+WEIGHTS = ("layers", "width", "width")
 
 
 def pairs_at(theta, width, trials):
@@ -26,6 +30,7 @@ def tokens_at(theta, count, width, trials):
     square = 2 * np.sin(check_angles(theta) / 2) ** 2 * (count - 1) / count  # of the distance from the mean
     if square > 1:
         raise ValueError(f"theta: {theta!r} is more than {count} tokens can have between any two")
+    trials = check_count("trials", trials)
     mean, rest = np.zeros((trials, 1, width)), np.zeros((trials, count, width))
     mean[:, 0, -1] = np.sqrt(1 - square)
     rest[:, :, :count] = np.sqrt(square * count / (count - 1)) * (np.eye(count) - 1 / count)
@@ -34,6 +39,7 @@ def tokens_at(theta, count, width, trials):
 
 def images(rng, features, scale=1.0):
     """W f of the N features f of every trial, (trials, N, width), under a fresh width x width matrix W ~ N(0, scale^2 / width)."""
+    features, scale = stack("features", features, *FEATURES), number("scale", scale, 0)
     R = np.linalg.qr(np.swapaxes(features, -1, -2), mode="r")
     R = R * np.copysign(1, np.diagonal(R, axis1=-2, axis2=-1))[..., None]  # QR leaves the signs of its columns open
     width = features.shape[-1]
@@ -43,29 +49,36 @@ def images(rng, features, scale=1.0):
 
 def angles(features):
     """Angle in radians of the first two features of every trial, (trials,); relative precision down to 1e-12 or so."""
+    features = stack("features", features, *FEATURES)
     R = np.linalg.qr(np.swapaxes(features[:, :2], 1, 2), mode="r")
     return np.arctan2(np.abs(R[:, 1, 1]), R[:, 0, 1] * np.sign(R[:, 0, 0]))
 
 
 def effective_rank(singular_values):
     """exp of the entropy of the singular values (along the last axis), scaled to sum to 1: m equal ones give m (Roy and Vetterli 2007)."""
+    singular_values = numbers("singular_values", singular_values, 0)
+    if not singular_values.ndim or not singular_values.size:
+        raise ValueError(f"singular_values: shape {singular_values.shape}; want (..., N)")
     share = singular_values / np.sum(singular_values, axis=-1, keepdims=True)
     return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=-1))
 
 
 def feature_rank(features):
     """Effective rank of the N unit features of every trial, (trials,)."""
+    features = stack("features", features, *FEATURES)
     unit = features / np.linalg.norm(features, axis=-1, keepdims=True)
     return effective_rank(np.linalg.svd(unit, compute_uv=False))
 
 
 def walk(layer, features, depth, measure=angles, keep=None):
     """`measure` of the features at the layers in `keep` (default 0..depth), stacked along the first axis; layer: features -> features."""
-    keep = set(range(check_count("depth", depth, 0) + 1) if keep is None else keep)
+    depth = check_count("depth", depth, 0)
+    keep = range(depth + 1) if keep is None else stack("keep", keep, "layers")
+    keep = {check_count("keep", layers, 0, depth) for layers in keep}
     found = [measure(features)] if 0 in keep else []
-    for number in range(1, depth + 1):
+    for layers in range(1, depth + 1):
         features = layer(features)
-        if number in keep:
+        if layers in keep:
             found.append(measure(features))
     return np.array(found)
 
@@ -85,6 +98,8 @@ def relu(rng, features):
 
 def tanh(rng, features, weight_scale, bias_scale):
     """tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0, bias_scale^2), for features of entries of order 1."""
+    features = stack("features", features, *FEATURES)
+    weight_scale, bias_scale = number("weight_scale", weight_scale, 0), number("bias_scale", bias_scale, 0)
     bias = bias_scale * rng.standard_normal((len(features), 1, features.shape[-1]))
     return np.tanh(images(rng, features, weight_scale) + bias)
 
@@ -101,7 +116,8 @@ def attention(rng, tokens, sharpness, tied=True, skip=False):
     Values, queries and keys by fresh Gaussian matrices of variance 1/d; `tied`: queries are the keys. Logits are sharpness times
     <query, key>. `skip`: the input is added. Kept apart, mean and rest lose no digits however near the tokens come.
     """
-    mean, rest = tokens
+    (mean, rest), sharpness = tokens, number("sharpness", sharpness, 0)
+    tied, skip = flag("tied", tied), flag("skip", skip)
     keys = images(rng, np.concatenate([mean, rest], axis=1))
     queries = keys if tied else images(rng, np.concatenate([mean, rest], axis=1))
     logits = sharpness * (queries[:, :1] + queries[:, 1:]) @ np.swapaxes(keys[:, 1:], 1, 2)  # a row's constant drops out
@@ -131,12 +147,14 @@ def residual(tokens):
 
 def orthogonal_weights(rng, depth, width, size):
     """`depth` random rotations or reflections of R^width times `size`, (depth, width, width): a balanced start."""
+    depth, width, size = check_count("depth", depth), check_count("width", width), number("size", size, 0)
     Q, R = np.linalg.qr(rng.standard_normal((depth, width, width)))
     return size * Q * np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None]
 
 
 def end_to_end(weights):
     """The product W_N ... W_1 of weights (N, width, width)."""
+    weights = stack("weights", weights, *WEIGHTS)
     H = weights[0]
     for W in weights[1:]:
         H = W @ H
@@ -145,6 +163,20 @@ def end_to_end(weights):
 
 def gradient(weights, X, Y):
     """Gradient (N, width, width) of |H X - Y|^2 / 2, H the product of the weights; X, Y: (width, samples)."""
+    return _gradient(*_fitting(weights, X, Y))
+
+
+def _fitting(weights, X, Y):
+    weights, X = stack("weights", weights, *WEIGHTS), stack("X", X, "width", "samples")
+    Y = stack("Y", Y, "width", "samples")
+    if weights.shape[1:] != (len(X), len(X)):
+        raise ValueError(f"weights: shape {weights.shape} does not fit X of {X.shape}")
+    if Y.shape != X.shape:
+        raise ValueError(f"Y: shape {Y.shape}; want {X.shape}, as X has")
+    return weights, X, Y
+
+
+def _gradient(weights, X, Y):
     before, after = [np.eye(len(X))], [np.eye(len(X))]
     for W, V in zip(weights[:-1], weights[:0:-1], strict=True):
         before.append(W @ before[-1])
@@ -155,12 +187,14 @@ def gradient(weights, X, Y):
 
 def descend(weights, X, Y, rate, steps, flow=False):
     """Weights after `steps` gradient steps of size `rate` on |H X - Y|^2 / 2; `flow`: Runge-Kutta steps of the limit of small steps."""
-    for _ in range(check_count("steps", steps, 0)):
-        first = -gradient(weights, X, Y)
+    steps, rate, flow = check_count("steps", steps, 0), number("rate", rate, 0), flag("flow", flow)
+    weights, X, Y = _fitting(weights, X, Y)
+    for _ in range(steps):
+        first = -_gradient(weights, X, Y)
         if flow:
-            second = -gradient(weights + rate / 2 * first, X, Y)
-            third = -gradient(weights + rate / 2 * second, X, Y)
-            fourth = -gradient(weights + rate * third, X, Y)
+            second = -_gradient(weights + rate / 2 * first, X, Y)
+            third = -_gradient(weights + rate / 2 * second, X, Y)
+            fourth = -_gradient(weights + rate * third, X, Y)
             first = (first + 2 * second + 2 * third + fourth) / 6
         weights = weights + rate * first
     return weights
@@ -172,5 +206,8 @@ def drift(before, after):
     def balance(W):
         return np.swapaxes(W[1:], 1, 2) @ W[1:] - W[:-1] @ np.swapaxes(W[:-1], 1, 2)
 
+    before, after = stack("before", before, *WEIGHTS), stack("after", after, *WEIGHTS)
+    if before.shape != after.shape:
+        raise ValueError(f"before, after: shapes {before.shape}, {after.shape}; want one")
     size = np.linalg.norm(after @ np.swapaxes(after, 1, 2), axis=(1, 2)).max()
     return float(np.linalg.norm(balance(after) - balance(before), axis=(1, 2)).max(initial=0) / size)

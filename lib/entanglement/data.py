@@ -1,10 +1,12 @@
 """Inputs: noise, digits, faces, photographs, silhouettes, and a reader's own array or picture."""
 
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from entanglement.arguments import inputs, numbers
+from entanglement import arguments
+from entanglement.arguments import flag, inputs, numbers
 
 LARGEST_FILE = 100 * 2**20  # bytes
 LARGEST_PICTURE = 50_000_000  # pixels
@@ -14,7 +16,7 @@ DRAWN = ("key", "star")
 
 def noise(rng, count, input_dim):
     """Independent N(0, 1) inputs, (count, input_dim). rng: NumPy Generator."""
-    return rng.standard_normal((count, input_dim))
+    return rng.standard_normal((arguments.count("count", count), arguments.count("input_dim", input_dim)))
 
 
 def digits(centred=False):
@@ -24,6 +26,7 @@ def digits(centred=False):
     """
     from sklearn.datasets import load_digits
 
+    centred = flag("centred", centred)
     X, y = load_digits(return_X_y=True)
     return (X - X.mean(axis=0) if centred else X), y
 
@@ -38,6 +41,7 @@ def photograph(name, shape):
 
     if name not in PHOTOGRAPHS:
         raise ValueError(f"name: {name!r} is not one of {PHOTOGRAPHS}")
+    shape = arguments.shape("shape", shape, 1, 2)
     return _cut(_grey(Image.fromarray(getattr(bundled, name)())), shape)
 
 
@@ -49,6 +53,7 @@ def faces(shape=(25, 25)):
     from PIL import Image
     from skimage.data import lfw_subset
 
+    shape = arguments.shape("shape", shape, 1, 2)
     enlarged = [_resized(Image.fromarray(face), shape) for face in lfw_subset()[:100].astype(np.float32)]
     return np.clip(enlarged, 0, 1)
 
@@ -58,9 +63,8 @@ def standardised(picture, columns=False):
 
     ValueError for a picture of which nothing is left, or that holds NaN.
     """
-    if not np.isfinite(picture).all():
-        raise ValueError("picture: holds NaN or inf, want finite numbers")
-    axis = 0 if columns else None
+    picture = arguments.stack("picture", picture, "rows", "columns")
+    axis = 0 if flag("columns", columns) else None
     centred = picture - picture.mean(axis=axis)
     deviation = centred.std(axis=axis)
     kept = deviation > 1e-9 * np.abs(picture).max()
@@ -74,6 +78,7 @@ def silhouette(name, shape):
     from PIL import Image
     from skimage.data import horse
 
+    shape = arguments.shape("shape", shape, 1, 2)
     if name == "horse":
         background = np.pad(horse(), ((36, 36), (0, 0)), mode="edge")  # to a square
         return _cut(Image.fromarray(np.uint8(255 * background)), shape) < 0.5
@@ -96,6 +101,9 @@ def own_input(path, shape=None):
     shape: (rows, columns) wanted; pictures are resized to it, arrays must have it already (or be flat with as many numbers).
     Raises ValueError naming the path if it is missing, unreadable, too large, empty, constant, or not finite.
     """
+    shape = None if shape is None else arguments.shape("shape", shape, 1, 2)
+    if not isinstance(path, str | PathLike):
+        raise ValueError(f"path: {path!r} is no path")
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"path: {str(path)!r} is not a file")

@@ -8,7 +8,7 @@ from functools import lru_cache, wraps
 import numpy as np
 
 from entanglement import rules
-from entanglement.arguments import count
+from entanglement.arguments import count, shape
 
 WIDEST = 10**7  # where the closed forms have been tried
 
@@ -68,7 +68,7 @@ def require(layer, least=2, selects=False):
 
 def remembered(function):
     """lru_cache for a function of a layer; what cannot be hashed goes through, to be refused."""
-    cached = lru_cache(maxsize=64)(function)
+    cached = lru_cache(maxsize=64, typed=True)(function)  # True is not 1
 
     @wraps(function)
     def call(*given, **named):
@@ -89,7 +89,5 @@ def margins(layer, rng, size=(), labels=None):
     """
     layer = require(layer)
     labels = rules.check_labels(layer.law, labels, layer.width)
-    a = layer.law.magnitudes(
-        rng, layer.width, layer.pool, tuple(np.atleast_1d(np.asarray(size, int)))
-    )
+    a = layer.law.magnitudes(rng, layer.width, layer.pool, shape("size", size))
     return a * layer.law.sign(rng, a.shape, labels)

@@ -31,6 +31,8 @@ def step(w, A, B, z):
     """The law of a pair: w -> (A w + z) / B, carried as (ln|w|, sign); arrays of one shape, A, B >
     0.
     """
+    A, B = (arguments.numbers(name, one, 0, open=True) for name, one in (("A", A), ("B", B)))
+    z = arguments.numbers("z", z)
     size = np.maximum(w.log_abs, 0)  # taken out, so that exp stays in range
     image = A * w.sign * np.exp(w.log_abs - size) + z * np.exp(-size)
     with np.errstate(divide="ignore"):
@@ -45,6 +47,12 @@ def accumulate(start, A, B, z):
     ...). Within a block w_l = Lambda_l (w_0 + S_l), Lambda_l = prod A_j/B_j, S_l = sum_j
     (z_j/A_j)/Lambda_{j-1}: two cumulative sums.
     """
+    A, B = (arguments.numbers(name, one, 0, open=True) for name, one in (("A", A), ("B", B)))
+    z = arguments.numbers("z", z)
+    if not A.ndim or not A.shape == B.shape == z.shape:
+        raise ValueError(
+            f"A, B, z: shapes {A.shape}, {B.shape}, {z.shape}; want one shape (layers, ...)"
+        )
     log_ratio = np.log(A / B)
     block = int(np.clip(REACH / np.abs(log_ratio).max(initial=1e-9), 1, BLOCK))
     log_abs, sign = np.empty(A.shape), np.empty(A.shape)
@@ -73,7 +81,8 @@ def simulate(layer, theta, depth, trials=1, seed=0, keep=None, opposite=False):
     require(layer)
     depth, trials = arguments.count("depth", depth, 0), arguments.count("trials", trials)
     keep = _check_keep(keep, depth)
-    if np.ndim(theta) > 0 and np.shape(theta) != (trials,):
+    theta = arguments.angles(theta)
+    if theta.ndim > 0 and np.shape(theta) != (trials,):
         raise ValueError(
             f"theta: shape {np.shape(theta)} is neither a scalar nor ({trials},), one angle a trial"
         )
@@ -102,7 +111,7 @@ def margin_norms(layer, rng, size=()):
     From width 32 on theory feeds the simulation: O(1) each, from theory's quantile function. Margin
     by margin below.
     """
-    width = require(layer).width
+    width, size = require(layer).width, arguments.shape("size", size)
     if not layer.selects:
         return np.sqrt(rng.chisquare(width, size))
     if width >= WIDE:
@@ -148,7 +157,7 @@ def velocity(theta, opposite=False):
     """
     theta = arguments.angles(theta)
     cosine = np.cos(theta)
-    sign = np.where(cosine < 0, -1.0, 1.0) * (-1.0 if opposite else 1.0)
+    sign = np.where(cosine < 0, -1.0, 1.0) * (-1.0 if arguments.flag("opposite", opposite) else 1.0)
     return Velocity(np.log(np.abs(cosine)) - np.log(np.sin(theta)), sign)
 
 
@@ -187,6 +196,7 @@ def _check_keep(keep, depth):
     if keep is None:
         arguments.memory("depth", f"every one of {depth} layers", 8 * depth)
         return np.arange(depth + 1)
+    arguments.real("keep", keep)
     keep = np.asarray(keep)
     increasing = (
         keep.ndim == 1 and keep.size and keep.dtype.kind in "iu" and (keep[1:] > keep[:-1]).all()

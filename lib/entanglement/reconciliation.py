@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from entanglement import arguments
 from entanglement.arguments import count, inputs, one_input, signs
 from entanglement.layer import margins, require
 
@@ -35,7 +36,8 @@ def bit_error(decoded, message):
 
 def folded(error):
     """min(e, 1 - e): the error of whoever looks at a picture and turns it over if it is a negative."""
-    return np.minimum(error, 1 - np.asarray(error))
+    error = arguments.numbers("error", error, 0, 1)
+    return np.minimum(error, 1 - error)
 
 
 def pixel_errors(layer, velocity, rng):
@@ -133,7 +135,9 @@ def stream(bits, count):
 
     bits: bool, as enrol and recover return them; ValueError otherwise.
     """
-    if np.asarray(bits).dtype != bool:
-        raise ValueError(f"bits: of type {np.asarray(bits).dtype}, want bool, as enrol and recover return them")
+    kind = getattr(bits, "dtype", type(bits).__name__)
+    if kind != bool or np.ndim(bits) != 1 or not len(bits):
+        raise ValueError(f"bits: of type {kind}, want a bool array (n,), as enrol and recover return them")
+    count = arguments.count("count", count)
     drawn = hashlib.shake_256(b"pad" + np.packbits(bits).tobytes()).digest(-(-count // 8))
     return 2.0 * np.unpackbits(np.frombuffer(drawn, dtype=np.uint8))[:count] - 1

@@ -8,7 +8,7 @@ from copy import copy
 
 import numpy as np
 
-from entanglement.arguments import count, inputs, numbers
+from entanglement.arguments import count, flag, inputs, number, numbers
 from entanglement.lazy import LazyNetwork
 
 
@@ -97,7 +97,7 @@ def side_gradient(net, X, unit=True):
     """
     import torch
 
-    _check_dense("net", net)
+    _check_dense("net", net), flag("unit", unit)
     side = torch.from_numpy(net.proper_velocity(X).sign)
     u = torch.from_numpy(net.transform(net.training_input.numpy()[None])[0])
 
@@ -117,7 +117,7 @@ def side_gradient(net, X, unit=True):
 
 def climb(gradient, X, rate, steps):
     """Plain gradient ascent, `steps` steps of rate times the gradient, from the rows of X (P, d): no budget, no unit steps."""
-    moved = inputs("X", X).copy()
+    moved, rate = inputs("X", X).copy(), number("rate", rate, 0)
     for _ in range(count("steps", steps)):
         moved = moved + rate * gradient(moved)
     return moved
@@ -132,10 +132,12 @@ def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
     X = inputs("X", X)
     if norm not in (2, np.inf):
         raise ValueError(f"norm: {norm!r} is not 2 or inf")
-    radius = np.broadcast_to(np.asarray(radius, dtype=float), len(X))[:, None]
-    if not (radius >= 0).all():
-        raise ValueError(f"radius: {radius.min()!r} is less than 0 or not a number")
+    radius = numbers("radius", radius, 0)
+    if radius.shape not in ((), X.shape[:1]):
+        raise ValueError(f"radius: shape {radius.shape}; want one number or one a row")
+    radius = np.broadcast_to(radius, len(X))[:, None]
     if limits is not None:
+        limits = _limits(limits)
         numbers("X", X, *limits)
     moved = X.copy()
     for _ in range(count("steps", steps)):
@@ -144,6 +146,14 @@ def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
         if limits is not None:
             moved = np.clip(moved, *limits)  # X is inside, so this only shortens a step
     return moved
+
+
+def _limits(limits):
+    """(least, greatest) as an array, the least first."""
+    limits = numbers("limits", limits)
+    if limits.shape != (2,) or limits[0] > limits[1]:
+        raise ValueError(f"limits: {limits.tolist()} is not (least, greatest)")
+    return limits
 
 
 def _steepest(gradient, norm):
@@ -166,7 +176,10 @@ def least_score(X, score, radius, limits):
 
     X: rows (P, d) within limits; score: (d,) or one a row; limits: (least, greatest) value of a pixel. Each pixel goes as far as it may.
     """
-    X, score = inputs("X", X), np.asarray(score, dtype=float)
+    X, score, limits = inputs("X", X), numbers("score", score), _limits(limits)
+    if score.shape not in (X.shape[1:], X.shape):
+        raise ValueError(f"score: shape {score.shape}; want {X.shape[1:]} or {X.shape}")
+    radius = number("radius", radius, 0)
     room = np.where(score > 0, X - limits[0], limits[1] - X)
     return np.sum(X * score - np.abs(score) * np.minimum(radius, room), axis=1)
 
@@ -186,6 +199,11 @@ def velocity_parts(net):
 
 def velocity_and_gradient(p, G, X):
     """w (..., P) and its gradients (..., P, d) at the rows of X (P, d), from the p (..., d) and G (..., d, d) of velocity_parts."""
+    X, p, G = inputs("X", X), numbers("p", p), numbers("G", G)
+    if p.shape[-1:] != X.shape[1:]:
+        raise ValueError(f"p: shape {p.shape}; want (..., {X.shape[1]})")
+    if G.shape != (*p.shape, X.shape[1]):
+        raise ValueError(f"G: shape {G.shape}; want {(*p.shape, X.shape[1])}")
     turned = X @ G
     square = np.sum(turned * X, axis=-1)
     w = p @ X.T / np.sqrt(square)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from entanglement import whole
-from entanglement.arguments import angles, count, numbers
+from entanglement import arguments, whole
+from entanglement.arguments import angles, count, number, numbers, real
 from entanglement.layer import require
 from entanglement.pairs import margin_norms
 
@@ -31,7 +31,7 @@ def event(x, y):
 
     ValueError for shapes that differ, NaN or inf.
     """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    x, y = real("x", x), real("y", y)
     if x.shape != y.shape or not x.ndim:
         raise ValueError(f"x, y: shapes {x.shape} and {y.shape}; want one shape (..., d) of both")
     for name, value in (("x", x), ("y", y)):
@@ -63,7 +63,7 @@ def boost(rapidity):
     """The symmetric mixing Q (2, 2) in SL(2, R) that adds `rapidity` (nats) to a pair of equal
     lengths.
     """
-    half = rapidity / 2
+    half = number("rapidity", rapidity) / 2
     return np.array([[np.cosh(half), np.sinh(half)], [np.sinh(half), np.cosh(half)]])
 
 
@@ -72,7 +72,7 @@ def lorentz(Q):
 
     ValueError unless det Q = 1.
     """
-    Q = np.asarray(Q, dtype=float)
+    Q = numbers("Q", Q)
     if Q.shape != (2, 2) or not abs(np.linalg.det(Q) - 1) < 1e-9 * max(1, np.abs(Q).max() ** 2):
         raise ValueError(f"Q: {Q.tolist()} is not a 2 x 2 matrix of determinant 1")
     # of the unit events t, x, y
@@ -88,7 +88,8 @@ def at_angle(theta, input_dim, shape, rng):
     input_dim >= 2; theta in (0, pi).
     """
     theta, input_dim = angles(theta), count("input_dim", input_dim, 2)
-    X = rng.standard_normal((shape[0], shape[1] + 1, input_dim))
+    networks, P = arguments.shape("shape", shape, 1, 2)
+    X = rng.standard_normal((networks, P + 1, input_dim))
     X[:, 0] /= np.linalg.norm(X[:, 0], axis=-1, keepdims=True)
     X[:, 1:] -= np.einsum("spd,sd->sp", X[:, 1:], X[:, 0])[..., None] * X[:, :1]
     X[:, 1:] /= np.linalg.norm(X[:, 1:], axis=-1, keepdims=True)
@@ -138,8 +139,10 @@ def diagram(features, constant):
 
     features: (..., layers, P, k), l = 0, 1, ...; constant: their c.
     """
-    features = np.asarray(features, dtype=float)
-    time = constant * np.arange(features.shape[-3], dtype=float)[:, None, None]
+    features = numbers("features", features)
+    if features.ndim < 3 or not features.size:
+        raise ValueError(f"features: shape {features.shape}; want (..., layers, P, k)")
+    time = number("constant", constant) * np.arange(features.shape[-3], dtype=float)[:, None, None]
     time = np.broadcast_to(time, (*features.shape[:-1], 1))
     points = np.concatenate([time, features], axis=-1)
     return points / np.linalg.norm(points, axis=-1, keepdims=True)

@@ -120,7 +120,7 @@ def directions(layer, x, depth, rng):
 
 def _inputs(inputs):
     X = arguments.numbers("inputs", inputs)
-    if X.ndim != 3 or X.shape[1] < 2:
+    if X.ndim != 3 or X.shape[1] < 2 or not X.size:
         raise ValueError(
             f"inputs: shape {X.shape}; want (networks, P, d), the training input first, P > 1"
         )

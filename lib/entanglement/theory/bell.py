@@ -24,6 +24,8 @@ def chsh(correlation, a, a_prime, b, b_prime):
 
     a, a_prime, b, b_prime: settings in radians, shapes that broadcast. Source: Clauser, Horne, Shimony and Holt 1969.
     """
+    settings = {"a": a, "a_prime": a_prime, "b": b, "b_prime": b_prime}
+    a, a_prime, b, b_prime = (numbers(name, one) for name, one in settings.items())
     return correlation(b - a) - correlation(b_prime - a) + correlation(b - a_prime) + correlation(b_prime - a_prime)
 
 
@@ -85,6 +87,8 @@ def mean_unseen_cosine(theta, scale, time):
     time: (S,), see mean_cosine. The velocities are normal with correlation cos theta; the rest of the features walks like any
     pair without selection. From cos theta to 1 - 2 theta/pi. Error of the quadrature 1e-4. Ours.
     """
+    theta = number("theta", theta, 0, np.pi)
+    scale = np.atleast_1d(numbers("scale", scale, 0))
     turn = np.pi * (np.arange(720) + 0.5) / 720
     node, weight = legendre(60)
     size = np.exp(7.5 * node - 5)  # of a Rayleigh variable

@@ -7,7 +7,7 @@ from scipy import special
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-from entanglement.arguments import angles, count, number, numbers
+from entanglement.arguments import angles, count, flag, number, numbers
 from entanglement.layer import remembered, require
 from entanglement.quadrature import hermite, legendre, normal_trapezoid
 
@@ -31,9 +31,9 @@ def relu_typical_angle(width, theta, depth):
     ln(theta) is carried as a normal variable through the wide map; a layer takes relu_step's mean from it and adds its variance. Exact for
     near pairs; from 1 radian on its logarithm is right to about 5/width. Ours; Jakub and Nica 2024 have mean and variance to that order.
     """
-    loss, spread = relu_step(width)
+    loss, spread = relu_step(count("width", width, 8))
     node, weight = hermite(15)
-    mean, variance = np.log(float(angles(theta))), 0.0
+    mean, variance = np.log(number("theta", theta, 0, np.pi, open=True)), 0.0
     path = [mean]
     for _ in range(count("depth", depth, 0)):
         mapped = np.log(relu_angle(np.minimum(np.exp(mean + np.sqrt(variance) * node), 3.14), 1))
@@ -83,10 +83,12 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
     sin^2(theta'/2) = E (tanh h - tanh h')^2 / (4 p), p = (q - b^2)/w^2, over h, h' of variance q at the angle t with
     sin^2(t/2) = (w^2 p / q) sin^2(theta/2); in half angles nothing cancels. Source: Poole et al. 2016.
     """
+    weight_scale = number("weight_scale", weight_scale, 0, open=True)
+    bias_scale = number("bias_scale", bias_scale, 0, open=True)
     q, _ = tanh_fixed_point(weight_scale, bias_scale)
     inside = 1 - bias_scale**2 / q  # share of the variance that the weights bring
     z, weight = normal_trapezoid(121)
-    path = [float(angles(theta))]
+    path = [number("theta", theta, 0, np.pi, open=True)]
     for _ in range(count("depth", depth, 0)):
         half = np.sqrt(inside) * np.sin(path[-1] / 2)
         near, apart = np.sqrt(q * (1 - half**2)) * z[:, None], np.sqrt(q) * half * z
@@ -101,7 +103,7 @@ def batch_norm_angle(theta, depth):
     Artanh(cos theta), the rapidity, is halved by every layer, whatever the lengths ratio was before: they end orthogonal. Ours: the unit
     rows of a layer are normal vectors on the circle, E[a x^2 / (a x^2 + b y^2)] = sqrt(a) / (sqrt(a) + sqrt(b)).
     """
-    rapidity = np.arctanh(np.cos(angles(theta))) * 0.5 ** np.asarray(depth, dtype=float)
+    rapidity = np.arctanh(np.cos(angles(theta))) * 0.5 ** numbers("depth", depth, 0)
     return np.arccos(np.tanh(rapidity))
 
 
@@ -123,11 +125,12 @@ def attention_angle(theta, depth, sharpness, tokens=2, skip=False):
     exponent is at most 3 is Dong, Cordonnier and Loukas 2021.
     """
     tokens = count("tokens", tokens, 2)
-    spread = tokens / (tokens - 1)
-    square = 2 * np.sin(float(angles(theta)) / 2) ** 2 / spread
+    theta, skip = number("theta", theta, 0, np.pi, open=True), flag("skip", skip)
+    sharpness, spread = number("sharpness", sharpness, 0), tokens / (tokens - 1)
+    square = 2 * np.sin(theta / 2) ** 2 / spread
     if square > 1:
         raise ValueError(f"theta: {theta!r} is more than {tokens} tokens can have between any two")
-    mean, path = 1 - square, [float(theta)]
+    mean, path = 1 - square, [theta]
     for _ in range(count("depth", depth, 0)):
         a = min(sharpness * square * spread, 700.0)
         factor = (np.expm1(a) / (np.exp(a) + tokens - 1)) ** 2
@@ -142,7 +145,8 @@ def mode_time(strength, depth, size, target):
     strength: any shape, from size^N to below target; depth N; size: of every singular value of every layer at the start (balanced and
     aligned with the target). ds/dt = N s^(2 - 2/N) (target - s). Source: Saxe et al. 2014, Arora et al. 2018.
     """
-    strength, depth = np.asarray(strength, dtype=float), count("depth", depth)
+    strength, depth = numbers("strength", strength), count("depth", depth)
+    size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
     start = size**depth
     if not (start > 0 and (strength >= start).all() and (strength < target).all()):
         raise ValueError(f"strength: {strength!r} is not between size^N = {start:.6g} and target {target!r}")
@@ -160,12 +164,15 @@ def trained_gain(depth, size, target=1.0):
     A linear network of depth N that starts balanced and aligned with its target grows one mode, from size^N to `target`, and leaves
     all others as they were; depth: any shape. Below a start of size 1 every layer adds ln(1/size), as selection adds (1/2) ln M. Ours.
     """
-    return np.log(target) - np.asarray(depth, dtype=float) * np.log(size)
+    size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
+    return np.log(target) - numbers("depth", depth, 0) * np.log(size)
 
 
 def trained_rank(depth, size, width, target=1.0):
     """Effective rank, exp of the entropy of the singular values, of that trained network: one of `target`, width - 1 of size^N."""
-    rest = (width - 1) * float(size) ** np.asarray(depth, dtype=float) / target
+    size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
+    width = count("width", width, 2)
+    rest = (width - 1) * size ** numbers("depth", depth, 0) / target
     share = 1 / (1 + rest)
     return np.exp(special.entr(share) + special.entr(1 - share) + (1 - share) * np.log(width - 1))
 
@@ -177,6 +184,7 @@ def diffused_rapidity_cdf(rapidity, time):
     distance from a geodesic through the start: drift tanh(r)/2, variance 1 a unit of time. Source: McKean's kernel (1970),
     integrated along the geodesic, which leaves a complete elliptic integral; ours.
     """
+    rapidity, time = number("rapidity", rapidity, 0, open=True), number("time", time, 0, open=True)
     node, weight = legendre(100)
     r = rapidity * (node + 1) / 2
     reach = np.sqrt(time) * 9 + time / 2

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 from scipy.interpolate import CubicSpline
 
-from entanglement.arguments import count
+from entanglement.arguments import count, number
 from entanglement.layer import remembered, require
 from entanglement.quadrature import normal_trapezoid
 
@@ -38,6 +38,7 @@ def direction_cosine(layer, input_dim, depth, power=2):
     every pool and depth (error 1e-4, 1e-3 below width 32); training_cosine is the wide and deep
     limit. ValueError for wide layers that barely select. Ours.
     """
+    power = number("power", power, 0, open=True)
     tangent, weight = tangents(layer, input_dim, count("depth", depth))
     return float((weight @ (1 + tangent) ** (-power / 2)) ** (1 / power))
 
@@ -88,7 +89,8 @@ def direction_tangent(layer, input_dim, depth):
 
 def tangent_levels(layer, input_dim, depth, levels):
     """T^2 at equally likely levels of its law, (levels,), for averages over two networks."""
-    tangent, weight = tangents(layer, input_dim, depth)
+    tangent, weight = tangents(layer, input_dim, count("depth", depth))
+    levels = count("levels", levels)
     order = np.argsort(tangent)
     middle = np.cumsum(weight[order]) - weight[order] / 2
     return np.interp((np.arange(levels) + 0.5) / levels, middle, tangent[order])
@@ -101,6 +103,7 @@ def tangents(layer, input_dim, depth):
     """
     require(layer)
     freedom = count("input_dim", input_dim, 2) - 1
+    depth = None if depth is None else count("depth", depth)
     if depth is None and rapidity_gain(layer) <= 0:
         return np.full(1, np.inf), np.ones(1)
     if layer.width > WIDEST_GRID:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import chi, norm
 
-from entanglement.arguments import angles, count, numbers
+from entanglement.arguments import angles, count, numbers, real
 from entanglement.layer import require
 from entanglement.quadrature import legendre
 
@@ -122,7 +122,7 @@ def layer_cdf(layer, start, w):
     Gauss-Legendre nodes. Source: w_1 = (A w_0 + z)/B, a noncentral Student t for each A.
     """
     freedom = require(layer).width - 1
-    start, w = np.atleast_1d(numbers("start", start)), np.atleast_1d(np.asarray(w, dtype=float))
+    start, w = np.atleast_1d(numbers("start", start)), np.atleast_1d(real("w", w))
     if np.isnan(w).any():
         raise ValueError("w: holds nan")
     low, high = np.maximum(0, np.sqrt(freedom) - 7), np.sqrt(freedom) + 7
@@ -162,7 +162,7 @@ def mean_log_velocity_from(layer, start, depth):
     start, depth: arrays that broadcast, depth >= 1. w_L = e^(gain L) (start + S), S normal of
     noise_scale. Ours.
     """
-    depth = numbers("depth", depth, 1)
+    start, depth = numbers("start", start), numbers("depth", depth, 1)
     return rapidity_gain(layer) * depth + mean_log_shifted(start, noise_scale(layer, depth))
 
 

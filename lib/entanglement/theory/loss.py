@@ -46,6 +46,8 @@ def bits_left(scale, resolution):
 
     scale: standard deviation of w_L >= 0; resolution: a whole number. Ours.
     """
+    if _scale(scale).ndim:
+        raise ValueError(f"scale: {scale!r} is not one number")
     share = shares_within(np.linspace(0, 1, count("resolution", resolution, 1, 10**7) + 1), scale)
     return float(special.entr(share).sum() / np.log(2))
 

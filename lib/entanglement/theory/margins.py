@@ -4,7 +4,7 @@ import numpy as np
 from scipy import special
 from scipy.interpolate import CubicSpline
 
-from entanglement.arguments import count
+from entanglement.arguments import count, numbers
 from entanglement.layer import remembered, require
 from entanglement.quadrature import hermite, normal_trapezoid
 
@@ -176,12 +176,12 @@ def log_growth_variance(layer):
 
 def mean_log_chi(freedom):
     """E ln of a chi variable, nats: (ln 2 + psi(freedom/2))/2; freedom > 0, any shape."""
-    return (np.log(2) + special.digamma(np.asarray(freedom) / 2)) / 2
+    return (np.log(2) + special.digamma(numbers("freedom", freedom, 0, open=True) / 2)) / 2
 
 
 def log_chi_variance(freedom):
     """Variance of the ln of a chi variable, nats^2: psi'(freedom/2)/4; freedom > 0, any shape."""
-    return special.polygamma(1, np.asarray(freedom) / 2) / 4
+    return special.polygamma(1, numbers("freedom", freedom, 0, open=True) / 2) / 4
 
 
 def shares(layer):

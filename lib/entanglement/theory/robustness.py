@@ -44,7 +44,7 @@ def climb_success(layer, input_dim, depth, time):
 
     The slope of w_L is e^(gain L) / (cos(r, x) sqrt(d-1)), distances are half-normal; the climb_time of the farthest is `time`. Ours.
     """
-    tangent = direction_tangent(layer, input_dim, depth)[0]
+    time, tangent = number("time", time, 0), direction_tangent(layer, input_dim, depth)[0]
     slope = np.exp(rapidity_gain(layer) * depth) * np.sqrt((1 + tangent) / (input_dim - 1))
     distance = np.linspace(0, 12, 24001)
     return float(special.erf(np.interp(time, climb_time(distance, slope), distance) / np.sqrt(2)))
