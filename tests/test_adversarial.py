@@ -1,4 +1,6 @@
-"""Notebook 06: laws of a masked message against simulation and quadrature, worst cases against brute force, attacks that stay inside."""
+"""Notebook 06: laws of a masked message against simulation and quadrature, worst cases against
+brute force, attacks that stay inside.
+"""
 
 import numpy as np
 import pytest
@@ -6,8 +8,7 @@ import torch
 from scipy import integrate
 from scipy.stats import norm
 
-from entanglement import Layer
-from entanglement import data, robustness, theory
+from entanglement import Layer, data, robustness, theory
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
 from entanglement.pairs import angle, independent_angles, simulate
@@ -35,7 +36,9 @@ def test_mean_log_mask_error_by_adaptive_quadrature(scale):
     def integrand(t):
         return 2 * norm.pdf(t) * np.log(theory.mask_error(np.arctan2(1, scale * t), 100.0, 2500))
 
-    exact = sum(integrate.quad(integrand, *part, limit=400)[0] for part in ((0, 1e-3), (1e-3, 1), (1, 40)))
+    exact = sum(
+        integrate.quad(integrand, *part, limit=400)[0] for part in ((0, 1e-3), (1e-3, 1), (1, 40))
+    )
     assert theory.mean_log_mask_error(scale, 100.0, 2500) == pytest.approx(exact, abs=2e-6)
     scales = np.array([scale, 2 * scale])
     assert theory.mean_log_mask_error(scales, 100.0, 2500)[0] == pytest.approx(exact, abs=2e-6)
@@ -49,12 +52,17 @@ def test_the_masks_of_pairs_leave_what_theory_says():
     folded = np.minimum(angle(w), np.pi - angle(w))[:, 0]
     log_error = np.log(theory.mask_error(folded, 100.0, k))
     law = theory.mean_log_mask_error(theory.velocity_scale(Layer(k, n), depth, k), 100.0, k)
-    assert abs(log_error.mean() - law) < 4 * log_error.std() / np.sqrt(trials) + 0.01  # 0.01: w is nearly normal at k = 100
+    assert (
+        abs(log_error.mean() - law) < 4 * log_error.std() / np.sqrt(trials) + 0.01
+    )  # 0.01: w is nearly normal at k = 100
 
 
 def test_the_message_comes_back_through_the_right_network_only():
     k, rng = 400, np.random.default_rng(14)
-    message, x, v = data.standardised(data.photograph("cat", (20, 20)), columns=True).ravel(), *rng.standard_normal((2, k))
+    message, x, v = (
+        data.standardised(data.photograph("cat", (20, 20)), columns=True).ravel(),
+        *rng.standard_normal((2, k)),
+    )
     right, wrong = (LazyNetwork(Layer(k, 4 * k), 30, seed=seed).fit(x) for seed in (3, 4))
     published = message + 40 * right.transform(x[None])[0]
 
@@ -75,21 +83,32 @@ def test_angle_of_unseen_inputs_is_that_of_their_features():
     rest = unit_rows(f[1:] - np.outer(f[1:] @ f[0], f[0]))
     log_abs, sign = net.proper_velocity(X)
     first, second = sign * np.exp(log_abs)
-    assert theory.angle_of_unseen(first, second, rest[0] @ rest[1]) == pytest.approx(np.arccos(f[1] @ f[2]), abs=1e-12)
+    assert theory.angle_of_unseen(first, second, rest[0] @ rest[1]) == pytest.approx(
+        np.arccos(f[1] @ f[2]), abs=1e-12
+    )
     assert theory.angle_of_unseen(1e9, 1e9, 0.0) == pytest.approx(np.sqrt(2) * 1e-9, rel=1e-6)
-    assert np.pi - theory.angle_of_unseen(-1e5, 1e5, 0.3) == pytest.approx(np.sqrt(2 + 0.6) * 1e-5, rel=1e-5)
+    assert np.pi - theory.angle_of_unseen(-1e5, 1e5, 0.3) == pytest.approx(
+        np.sqrt(2 + 0.6) * 1e-5, rel=1e-5
+    )
 
 
-@pytest.mark.parametrize("first, second, cosine", [(0.0, 0.0, 0.4), (0.02, -0.01, -0.6), (0.03, 0.001, 0.9), (-0.005, 0.2, 0.0)])
+@pytest.mark.parametrize(
+    "first, second, cosine",
+    [(0.0, 0.0, 0.4), (0.02, -0.01, -0.6), (0.03, 0.001, 0.9), (-0.005, 0.2, 0.0)],
+)
 def test_opposite_probability_by_two_dimensional_quadrature(first, second, cosine):
     scale = 0.01
 
     def both_positive(t):  # given S = scale t, the other is normal with mean cosine S
-        return norm.pdf(t) * norm.cdf((second + cosine * scale * t) / (scale * np.sqrt(1 - cosine**2)))
+        return norm.pdf(t) * norm.cdf(
+            (second + cosine * scale * t) / (scale * np.sqrt(1 - cosine**2))
+        )
 
     both = integrate.quad(both_positive, -first / scale, 40, limit=400)[0]
     exact = norm.cdf(first / scale) + norm.cdf(second / scale) - 2 * both
-    assert theory.opposite_probability(first, second, cosine, scale) == pytest.approx(exact, abs=1e-8)
+    assert theory.opposite_probability(first, second, cosine, scale) == pytest.approx(
+        exact, abs=1e-8
+    )
     if not first and not second:
         assert exact == pytest.approx(np.arccos(cosine) / np.pi, abs=1e-8)
 
@@ -101,7 +120,12 @@ def test_sides_of_unseen_pairs_differ_as_often_as_theory_says():
     cotangents = deviation * np.array([1.5, -0.5, 0.4])
     X = np.zeros((3, k))
     X[:, 0], X[0, 1], X[1, [1, 2]], X[2, 3] = cotangents, 1, (0.6, 0.8), 1
-    signs = np.array([LazyNetwork(Layer(k, n), 12, seed=i).fit(np.eye(k)[0]).proper_velocity(X).sign for i in range(count)])
+    signs = np.array(
+        [
+            LazyNetwork(Layer(k, n), 12, seed=i).fit(np.eye(k)[0]).proper_velocity(X).sign
+            for i in range(count)
+        ]
+    )
     for i, j, cosine in ((0, 1, 0.6), (0, 2, 0.0)):
         law = theory.opposite_probability(cotangents[i], cotangents[j], cosine, deviation)
         share = np.mean(signs[:, i] != signs[:, j])
@@ -142,16 +166,23 @@ def trained():
     """A small torch classifier of digits, its gradient, and 60 images that it names rightly."""
     X, y = data.digits()
     rng = np.random.default_rng(9)
-    model = torch.nn.Sequential(torch.nn.Linear(64, 24), torch.nn.ReLU(), torch.nn.Linear(24, 10)).double()
+    model = torch.nn.Sequential(
+        torch.nn.Linear(64, 24), torch.nn.ReLU(), torch.nn.Linear(24, 10)
+    ).double()
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(torch.from_numpy(0.15 * rng.standard_normal(p.shape)))
     images, labels = torch.from_numpy(X[:900]), torch.from_numpy(y[:900])
     for _ in range(60):
         loss = torch.nn.functional.cross_entropy(model(images / 16), labels)
-        for p, g in zip(model.parameters(), torch.autograd.grad(loss, list(model.parameters())), strict=True):
+        for p, g in zip(
+            model.parameters(), torch.autograd.grad(loss, list(model.parameters())), strict=True
+        ):
             p.data.sub_(0.8 * g)
-    right = np.flatnonzero(model(torch.from_numpy(X[900:]) / 16).argmax(dim=1).numpy() == y[900:])[:60] + 900
+    right = (
+        np.flatnonzero(model(torch.from_numpy(X[900:]) / 16).argmax(dim=1).numpy() == y[900:])[:60]
+        + 900
+    )
     assert len(right) == 60
     return model, X[right], y[right]
 
@@ -161,7 +192,9 @@ def classifier():
     model, X, y = trained()
 
     def losses(A):
-        return torch.nn.functional.cross_entropy(model(A / 16), torch.from_numpy(y), reduction="none")
+        return torch.nn.functional.cross_entropy(
+            model(A / 16), torch.from_numpy(y), reduction="none"
+        )
 
     def gradient(A):
         A = torch.tensor(A, requires_grad=True)
@@ -177,13 +210,21 @@ def test_pgd_stays_in_the_ball_and_the_box_and_raises_the_loss(classifier, norm_
     assert (np.linalg.norm(A - X, ord=norm_, axis=1) <= radius * (1 + 1e-12)).all()
     assert A.min() >= BOX[0] and A.max() <= BOX[1]
     assert (losses(A) > losses(X)).all()
-    noise = np.clip(X + radius * np.sign(np.random.default_rng(10).standard_normal(X.shape)) / (1 if norm_ == np.inf else 8), *BOX)
+    noise = np.clip(
+        X
+        + radius
+        * np.sign(np.random.default_rng(10).standard_normal(X.shape))
+        / (1 if norm_ == np.inf else 8),
+        *BOX,
+    )
     assert np.mean(losses(A)) > 3 * np.mean(losses(noise))
     assert (robustness.pgd(gradient, X, 0.0, 3, norm_, BOX) == X).all()
 
 
 def test_the_gradient_is_asked_at_the_projected_image_only(classifier):
-    """The projection is outside the loss: pixels that were clamped inside would hide their gradient."""
+    """The projection is outside the loss: pixels that were clamped inside would hide their
+    gradient.
+    """
     _, X, _, gradient, _ = classifier
     asked = []
 
@@ -192,8 +233,12 @@ def test_the_gradient_is_asked_at_the_projected_image_only(classifier):
         return gradient(A)
 
     robustness.pgd(watched, X, 5.0, 6, np.inf, BOX)
-    assert all(A.min() >= BOX[0] and A.max() <= BOX[1] and np.abs(A - X).max() <= 5 + 1e-12 for A in asked)
-    assert (asked[0] == X).all() and np.any(gradient(X)[X == 0] != 0)  # also where a pixel sits on the border
+    assert all(
+        A.min() >= BOX[0] and A.max() <= BOX[1] and np.abs(A - X).max() <= 5 + 1e-12 for A in asked
+    )
+    assert (asked[0] == X).all() and np.any(
+        gradient(X)[X == 0] != 0
+    )  # also where a pixel sits on the border
 
 
 @pytest.mark.parametrize("norm_, radius", [(np.inf, 1.5), (2, 6.0)])
@@ -208,11 +253,23 @@ def test_pgd_agrees_with_the_adversarial_robustness_toolbox(classifier, norm_, r
         def forward(self, x):
             return model(x.double() / 16)
 
-    theirs = PyTorchClassifier(Scaled(), torch.nn.CrossEntropyLoss(), input_shape=(64,), nb_classes=10, clip_values=BOX, device_type="cpu")
-    attack = ProjectedGradientDescentNumpy(theirs, norm=norm_, eps=radius, eps_step=2.5 * radius / 20, max_iter=20, verbose=False)
+    theirs = PyTorchClassifier(
+        Scaled(),
+        torch.nn.CrossEntropyLoss(),
+        input_shape=(64,),
+        nb_classes=10,
+        clip_values=BOX,
+        device_type="cpu",
+    )
+    attack = ProjectedGradientDescentNumpy(
+        theirs, norm=norm_, eps=radius, eps_step=2.5 * radius / 20, max_iter=20, verbose=False
+    )
     other = attack.generate(X.astype(np.float32), y=np.eye(10)[y])
     ours = robustness.pgd(gradient, X, radius, 20, norm_, BOX)
-    success, their_success = (np.mean(model(torch.tensor(A).double() / 16).argmax(dim=1).numpy() != y) for A in (ours, other))
+    success, their_success = (
+        np.mean(model(torch.tensor(A).double() / 16).argmax(dim=1).numpy() != y)
+        for A in (ours, other)
+    )
     assert 0.2 < success < 1 and abs(success - their_success) <= 2 / len(y)
 
 
@@ -222,14 +279,20 @@ def test_pgd_agrees_with_the_adversarial_robustness_toolbox(classifier, norm_, r
 @pytest.fixture(scope="module")
 def network():
     rng = np.random.default_rng(11)
-    return DenseNetwork(Layer(30, 140), 6, seed=2).fit(rng.standard_normal(20)), rng.standard_normal((7, 20))
+    return DenseNetwork(Layer(30, 140), 6, seed=2).fit(
+        rng.standard_normal(20)
+    ), rng.standard_normal((7, 20))
 
 
 def test_velocity_parts_give_the_proper_velocities(network):
     net, X = network
     path = net.trajectory(X)
     p, G = robustness.velocity_parts(net)
-    assert np.allclose(robustness.velocity_and_gradient(p, G, X)[0], (path.sign * np.exp(path.log_abs))[1:], rtol=1e-9)
+    assert np.allclose(
+        robustness.velocity_and_gradient(p, G, X)[0],
+        (path.sign * np.exp(path.log_abs))[1:],
+        rtol=1e-9,
+    )
     assert abs(p[-1] @ robustness.direction(net)) == pytest.approx(np.linalg.norm(p[-1]))
 
 
@@ -245,7 +308,9 @@ def test_velocity_gradient_against_torch(network):
     along = u @ y
     rest = (y - torch.outer(u, along)).norm(dim=0)
     (by_torch,) = torch.autograd.grad((along / rest).sum(), A)
-    assert np.allclose(slope[-1], by_torch.numpy(), rtol=1e-7, atol=1e-9 * np.abs(by_torch.numpy()).max())
+    assert np.allclose(
+        slope[-1], by_torch.numpy(), rtol=1e-7, atol=1e-9 * np.abs(by_torch.numpy()).max()
+    )
 
 
 # --- a reader's picture

@@ -1,12 +1,13 @@
-"""The laws of the Bell test, each against an oracle without its formula: quadrature, series, simulation, dense matrices."""
+"""The laws of the Bell test, each against an oracle without its formula: quadrature, series,
+simulation, dense matrices.
+"""
 
 import numpy as np
 import pytest
-from scipy import special, integrate, linalg
+from scipy import integrate, linalg, special
 from scipy.stats import ks_2samp, kstest
 
-from entanglement import Layer
-from entanglement import robustness, theory
+from entanglement import Layer, robustness, theory
 from entanglement.dense import DenseNetwork
 from entanglement.pairs import angle, directions, simulate
 
@@ -25,13 +26,15 @@ def total_variation(turn, c):
     return np.sum(np.abs(p / p.sum() - q / q.sum())) / 2
 
 
-# --- closed forms ----------------------------------------------------------------------------------------------------
+# --- closed forms  ----
 
 
 def test_spin_correlation_is_the_mean_product_of_the_signs():
     r = 2 * np.pi * (np.arange(100_000) + 0.5) / 100_000
     for theta in (-7.0, -0.3, 0.0, 0.2, 1.0, np.pi / 2, 3.0, 4.0, 12.0):
-        assert theory.spin_correlation(theta) == pytest.approx(np.mean(np.sign(np.cos(r) * np.cos(r - theta))), abs=1e-4)
+        assert theory.spin_correlation(theta) == pytest.approx(
+            np.mean(np.sign(np.cos(r) * np.cos(r - theta))), abs=1e-4
+        )
     assert theory.spin_correlation(np.zeros((2, 3))).shape == (2, 3)
 
 
@@ -41,7 +44,9 @@ def test_chsh_at_the_standard_settings_and_its_bounds(rng):
     settings = rng.uniform(0, 2 * np.pi, (4, 50_000))
     S, Q = theory.chsh(theory.spin_correlation, *settings), theory.chsh(np.cos, *settings)
     assert 2 - 1e-9 < np.abs(S).max() <= 2 + 1e-12 and 2.7 < np.abs(Q).max() <= np.sqrt(8)
-    assert np.mean(np.abs(np.abs(S) - 2) < 1e-9) == pytest.approx(1 / 12, abs=5e-3)  # the same S in every network
+    assert np.mean(np.abs(np.abs(S) - 2) < 1e-9) == pytest.approx(
+        1 / 12, abs=5e-3
+    )  # the same S in every network
 
 
 def test_chsh_follows_its_four_settings_in_order():
@@ -58,12 +63,26 @@ def test_chsh_follows_its_four_settings_in_order():
 @pytest.mark.parametrize("c", [-0.5, 0.0, 0.4, 1.0, 3.7, 50.0])
 def test_training_correlation_is_that_of_the_density_cos_to_the_c(c):
     def integral(low, high):
-        return integrate.quad(lambda u: np.cos(u) ** c, low, high, points=(low + high) / 2 * np.ones(1), limit=200)[0]
+        return integrate.quad(
+            lambda u: np.cos(u) ** c, low, high, points=(low + high) / 2 * np.ones(1), limit=200
+        )[0]
 
     whole = integral(-np.pi / 2, np.pi / 2)
-    for theta in (0.1, 0.7, np.pi / 2, 2.0, 3.0):  # equal spins: r has turned by less than pi/2 - theta on the far side
-        equal = integral(-np.pi / 2, np.pi / 2 - theta) if theta < np.pi / 2 else integral(theta - np.pi / 2, np.pi / 2)
-        assert theory.training_correlation(theta, c) == pytest.approx(2 * equal / whole - 1, abs=1e-6)
+    for theta in (
+        0.1,
+        0.7,
+        np.pi / 2,
+        2.0,
+        3.0,
+    ):  # equal spins: r has turned by less than pi/2 - theta on the far side
+        equal = (
+            integral(-np.pi / 2, np.pi / 2 - theta)
+            if theta < np.pi / 2
+            else integral(theta - np.pi / 2, np.pi / 2)
+        )
+        assert theory.training_correlation(theta, c) == pytest.approx(
+            2 * equal / whole - 1, abs=1e-6
+        )
         assert theory.direction_cdf(np.pi / 2 - theta, c) == pytest.approx(equal / whole, abs=1e-6)
 
 
@@ -73,24 +92,37 @@ def test_training_correlation_has_its_three_limits():
     assert theory.training_correlation(theta, 1) == pytest.approx(np.cos(theta))
     probit = 2 * special.ndtr(np.sqrt(5000) / np.tan(theta)) - 1  # a normal law
     assert theory.training_correlation(theta, 5000) == pytest.approx(probit, abs=1e-3)
-    assert theory.training_correlation(theta + 2 * np.pi, 2.5) == pytest.approx(theory.training_correlation(-theta, 2.5))
+    assert theory.training_correlation(theta + 2 * np.pi, 2.5) == pytest.approx(
+        theory.training_correlation(-theta, 2.5)
+    )
 
 
 def test_direction_cdf_goes_on_beyond_its_period():
     u = np.linspace(-9, 9, 301)
     assert (np.diff(theory.direction_cdf(u, 2.0)) >= 0).all()
     assert theory.direction_cdf(u + np.pi, 2.0) == pytest.approx(theory.direction_cdf(u, 2.0) + 1)
-    assert theory.direction_cdf(np.array([-np.pi / 2, 0, np.pi / 2]), 2.0) == pytest.approx([0, 0.5, 1])
+    assert theory.direction_cdf(np.array([-np.pi / 2, 0, np.pi / 2]), 2.0) == pytest.approx(
+        [0, 0.5, 1]
+    )
 
 
 @pytest.mark.parametrize("width, c", [(2, 0.0), (3, 2.5), (7, 1.0), (40, 9.0)])
 def test_the_turn_of_r_is_a_fixed_point_of_a_layer_whose_margins_are_chi(width, c, rng):
-    """S = (z + B S')/A keeps the law of direction_cdf if A ~ chi_{k+c}: one exact layer, then Kolmogorov and Smirnov."""
+    """S = (z + B S')/A keeps the law of direction_cdf if A ~ chi_{k+c}: one exact layer, then
+    Kolmogorov and Smirnov.
+    """
     N = 40_000
     S = rng.standard_normal(N) / np.sqrt(rng.chisquare(1 + c, N))
     A, B = np.sqrt(rng.chisquare(width + c, N)), np.sqrt(rng.chisquare(width - 1, N))
-    assert kstest(np.arctan((rng.standard_normal(N) + B * S) / A), lambda u: theory.direction_cdf(u, c)).pvalue > 1e-4
-    assert kstest(np.arctan(1.1 * S), lambda u: theory.direction_cdf(u, c)).pvalue < 1e-4  # it can fail
+    assert (
+        kstest(
+            np.arctan((rng.standard_normal(N) + B * S) / A), lambda u: theory.direction_cdf(u, c)
+        ).pvalue
+        > 1e-4
+    )
+    assert (
+        kstest(np.arctan(1.1 * S), lambda u: theory.direction_cdf(u, c)).pvalue < 1e-4
+    )  # it can fail
 
 
 @pytest.mark.parametrize("c", [0.0, 0.5, 1.0, 6.0])
@@ -104,17 +136,23 @@ def test_setting_distance_is_a_total_variation_and_bounds_chsh(c, rng):
     settings = rng.uniform(0, 2 * np.pi, (4, 20_000))
     bound = 2 * (1 + theory.setting_distance(settings[1] - settings[0], c))
     assert (np.abs(theory.chsh(E, *settings)) <= bound + 1e-9).all()
-    assert theory.chsh(E, *STANDARD) == pytest.approx(2 * (1 + theory.setting_distance(np.pi / 2, c)))
+    assert theory.chsh(E, *STANDARD) == pytest.approx(
+        2 * (1 + theory.setting_distance(np.pi / 2, c))
+    )
 
 
 def test_one_row_thrown_away_imitates_a_singlet():
     c = 2000 * (theory.finite_second_moment(Layer(2000, 2001)) - 1)
     assert c == pytest.approx(1, abs=0.01)
-    assert theory.chsh(lambda t: theory.training_correlation(t, c), *STANDARD) == pytest.approx(np.sqrt(8), abs=0.01)
+    assert theory.chsh(lambda t: theory.training_correlation(t, c), *STANDARD) == pytest.approx(
+        np.sqrt(8), abs=0.01
+    )
 
 
 def test_mean_cosine_against_its_fourier_series():
-    """sin^2(t)/2 d^2/dt^2 couples cos(nt) to cos((n +- 2)t): the same equation without a grid in theta."""
+    """sin^2(t)/2 d^2/dt^2 couples cos(nt) to cos((n +- 2)t): the same equation without a grid in
+    theta.
+    """
     n = np.arange(1, 800, 2)
     step = np.diag(-(n**2) / 4.0) + np.diag(n[:-1] ** 2 / 8.0, -1) + np.diag(n[1:] ** 2 / 8.0, 1)
     step[0, 0] += 1 / 8  # cos(-t) = cos(t)
@@ -127,7 +165,9 @@ def test_mean_cosine_against_its_fourier_series():
 def test_mean_cosine_starts_at_the_cosine_and_ends_on_the_line():
     theta = np.linspace(0, np.pi, 9)
     first, last = theory.mean_cosine(theta, [0, 200])
-    assert first == pytest.approx(np.cos(theta), abs=1e-6) and last == pytest.approx(theory.spin_correlation(theta), abs=1e-4)
+    assert first == pytest.approx(np.cos(theta), abs=1e-6) and last == pytest.approx(
+        theory.spin_correlation(theta), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("depth", [20, 100])
@@ -148,7 +188,9 @@ def test_mean_unseen_cosine_against_a_product_quadrature(theta):
     scale, time = np.array([0.1, 0.5, 1.5]), np.array([0.0, 0.2, 0.1])
     for s, t, law in zip(scale, time, theory.mean_unseen_cosine(theta, scale, time)):
         rest = theory.mean_cosine(theta, [t])[0]
-        cosine = (s**2 * first * second + rest) / np.sqrt((1 + (s * first) ** 2) * (1 + (s * second) ** 2))
+        cosine = (s**2 * first * second + rest) / np.sqrt(
+            (1 + (s * first) ** 2) * (1 + (s * second) ** 2)
+        )
         assert law == pytest.approx(weight @ cosine @ weight / (2 * np.pi), abs=1e-4)
     ends = theory.mean_unseen_cosine(theta, [1e-9, 1e4], [0, 0])
     assert ends == pytest.approx([np.cos(theta), theory.spin_correlation(theta)], abs=2e-3)
@@ -175,14 +217,21 @@ def test_wrong_arguments_are_named(call, name):
         call()
 
 
-# --- directions ------------------------------------------------------------------------------------------------------
+# --- directions  ----
 
 
 @pytest.mark.parametrize("width, pool, depth", [(5, None, 1), (5, 20, 3), (40, 60, 2)])
 def test_directions_have_the_law_of_dense_networks(width, pool, depth):
-    """r of dense matrices, projected on the training input and two orthogonal directions, two-sample tests."""
+    """r of dense matrices, projected on the training input and two orthogonal directions,
+    two-sample tests.
+    """
     x = np.eye(width)
-    dense = np.array([robustness.direction(DenseNetwork(Layer(width, pool), depth, seed=i).fit(x[0]))[:3] for i in range(600)])
+    dense = np.array(
+        [
+            robustness.direction(DenseNetwork(Layer(width, pool), depth, seed=i).fit(x[0]))[:3]
+            for i in range(600)
+        ]
+    )
     dense /= np.linalg.norm(dense, axis=1)[:, None]
     drawn = directions(Layer(width, pool), depth, inputs=3, trials=20_000, seed=2)
     assert np.linalg.norm(drawn, axis=1) == pytest.approx(1) and (drawn[:, 0] > 0).all()

@@ -1,4 +1,6 @@
-"""Other networks: their closed forms against quadrature, brute force and simulation, and the engine against dense matrices."""
+"""Other networks: their closed forms against quadrature, brute force and simulation, and the engine
+against dense matrices.
+"""
 
 from functools import partial
 
@@ -7,8 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.stats import kstest, norm
 
-from entanglement import Layer
-from entanglement import beyond, theory
+from entanglement import Layer, beyond, theory
 from entanglement.pairs import independent_angles, rapidity, simulate
 from entanglement.theory.margins import mean_log_chi
 
@@ -23,7 +24,7 @@ def rng(*label):
     return np.random.default_rng([9, *label])
 
 
-# --- the engine ------------------------------------------------------------------------------------------------------
+# --- the engine  ----
 
 
 def test_images_have_the_law_of_dense_matrices():
@@ -31,8 +32,13 @@ def test_images_have_the_law_of_dense_matrices():
     drawn = beyond.images(rng(2), np.repeat(F, 4000, axis=0), 2.0)
     W = rng(3).standard_normal((4000, 5, 5)) * 2 / np.sqrt(5)
     dense = F @ np.swapaxes(W, 1, 2)
-    assert np.allclose(np.einsum("tik,tjk->ij", drawn, drawn) / 4000 / 4, F[0] @ F[0].T, rtol=0.1, atol=0.15)
-    assert kstest(beyond.angles(np.maximum(drawn, 0)), beyond.angles(np.maximum(dense, 0))).pvalue > 1e-3
+    assert np.allclose(
+        np.einsum("tik,tjk->ij", drawn, drawn) / 4000 / 4, F[0] @ F[0].T, rtol=0.1, atol=0.15
+    )
+    assert (
+        kstest(beyond.angles(np.maximum(drawn, 0)), beyond.angles(np.maximum(dense, 0))).pvalue
+        > 1e-3
+    )
 
 
 def test_angles_are_precise_when_small_and_at_both_ends():
@@ -54,20 +60,31 @@ def test_effective_rank_counts_equal_singular_values():
     assert beyond.feature_rank(np.eye(6)[None, :4] * [[5.0], [1], [2], [9]]) == pytest.approx([4])
 
 
-# --- activations -----------------------------------------------------------------------------------------------------
+# --- activations  ----
 
 
 def test_relu_gain_against_its_own_layer():
-    logs = np.log(beyond.walk(partial(beyond.relu, rng(5)), beyond.pairs_at(1e-6, 24, 4000), 2, keep=[0, 2]))
+    logs = np.log(
+        beyond.walk(partial(beyond.relu, rng(5)), beyond.pairs_at(1e-6, 24, 4000), 2, keep=[0, 2])
+    )
     assert within((logs[0] - logs[1]) / 2, theory.relu_step(24)[0])
     assert theory.relu_step(10**6)[0] == pytest.approx(1e-6, rel=1e-4)  # 1/width for wide layers
-    brute = [sum(np.log(np.linalg.norm(rng(6, i).standard_normal(m))) for i in range(400)) for m in (11, 12)]
-    assert mean_log_chi(12) - mean_log_chi(11) == pytest.approx((brute[1] - brute[0]) / 400, abs=0.02)
+    brute = [
+        sum(np.log(np.linalg.norm(rng(6, i).standard_normal(m))) for i in range(400))
+        for m in (11, 12)
+    ]
+    assert mean_log_chi(12) - mean_log_chi(11) == pytest.approx(
+        (brute[1] - brute[0]) / 400, abs=0.02
+    )
 
 
 def test_relu_typical_angle_in_wide_and_finite_networks():
-    assert theory.relu_typical_angle(10**7, 1.0, 20)[-1] == pytest.approx(theory.relu_angle(1.0, 20), rel=1e-5)
-    logs = np.log(beyond.walk(partial(beyond.relu, rng(7)), beyond.pairs_at(1.0, 48, 600), 60, keep=[60])[0])
+    assert theory.relu_typical_angle(10**7, 1.0, 20)[-1] == pytest.approx(
+        theory.relu_angle(1.0, 20), rel=1e-5
+    )
+    logs = np.log(
+        beyond.walk(partial(beyond.relu, rng(7)), beyond.pairs_at(1.0, 48, 600), 60, keep=[60])[0]
+    )
     assert within(logs, np.log(theory.relu_typical_angle(48, 1.0, 60)[-1]))
 
 
@@ -88,32 +105,45 @@ def test_tanh_fixed_point_against_quadrature_and_a_long_network():
 def test_tanh_angle_against_simulation_and_its_slope(scale):
     q, chi = theory.tanh_fixed_point(scale, 0.3)
     inputs = beyond.pairs_at(1.0, 1500, 40) * np.sqrt(1500 * (q - 0.09)) / scale
-    runs = beyond.walk(partial(beyond.tanh, rng(9), weight_scale=scale, bias_scale=0.3), inputs, 8, keep=[1, 8])
+    runs = beyond.walk(
+        partial(beyond.tanh, rng(9), weight_scale=scale, bias_scale=0.3), inputs, 8, keep=[1, 8]
+    )
     law = theory.tanh_angle(1.0, 8, scale, 0.3)
     assert law[0] == 1.0 and within(runs[0], law[1]) and within(runs[1], law[8])
     assert theory.tanh_angle(1e-6, 1, scale, 0.3)[1] / 1e-6 == pytest.approx(np.sqrt(chi), rel=1e-5)
 
 
-# --- batch normalisation ---------------------------------------------------------------------------------------------
+# --- batch normalisation  ----
 
 
 def test_batch_norm_halves_the_rapidity():
     for i, theta in enumerate((0.02, 1.2, 2.9)):
-        run = beyond.walk(partial(beyond.batch_normalised, rng(10, i)), beyond.pairs_at(theta, 1200, 60), 2, keep=[1, 2])
+        run = beyond.walk(
+            partial(beyond.batch_normalised, rng(10, i)),
+            beyond.pairs_at(theta, 1200, 60),
+            2,
+            keep=[1, 2],
+        )
         law = theory.batch_norm_angle(theta, [0, 1, 2])
-        assert law[0] == pytest.approx(theta) and np.arctanh(np.cos(law[2])) == pytest.approx(np.arctanh(np.cos(theta)) / 4)
-        assert all(within(np.arctanh(np.cos(run[j])), np.arctanh(np.cos(law[j + 1])), 5) for j in (0, 1))
+        assert law[0] == pytest.approx(theta) and np.arctanh(np.cos(law[2])) == pytest.approx(
+            np.arctanh(np.cos(theta)) / 4
+        )
+        assert all(
+            within(np.arctanh(np.cos(run[j])), np.arctanh(np.cos(law[j + 1])), 5) for j in (0, 1)
+        )
 
 
 def test_batch_norm_spread_at_rest():
     for N, k in ((2, 100), (5, 400)):
         layer = partial(beyond.batch_normalised, rng(11, N))
         start = rng(12, N).standard_normal((250, N, k))
-        square = beyond.walk(layer, start, 14, lambda F: np.linalg.svd(F, compute_uv=False) ** 2, keep=[14])[0]
+        square = beyond.walk(
+            layer, start, 14, lambda F: np.linalg.svd(F, compute_uv=False) ** 2, keep=[14]
+        )[0]
         assert within(square.var(axis=1) / square.mean(axis=1) ** 2, theory.batch_norm_spread(k, N))
 
 
-# --- attention -------------------------------------------------------------------------------------------------------
+# --- attention  ----
 
 
 def test_attention_against_softmax_of_the_same_matrices():
@@ -125,30 +155,47 @@ def test_attention_against_softmax_of_the_same_matrices():
     averaged = weights / weights.sum(axis=2, keepdims=True) @ X
     common = averaged.mean(axis=1, keepdims=True)
     expected = beyond.images(same, np.concatenate([common, averaged - common], axis=1))
-    assert np.allclose(rest, expected[:, 1:], atol=1e-12) and np.allclose(mean, expected[:, :1], atol=1e-12)
+    assert np.allclose(rest, expected[:, 1:], atol=1e-12) and np.allclose(
+        mean, expected[:, :1], atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("count, skip", [(2, False), (6, False), (2, True)])
 def test_attention_angle_against_simulation(count, skip):
     tokens = beyond.tokens_at(1.0, count, 3000, 40)
-    runs = beyond.walk(partial(beyond.attention, rng(16, count), sharpness=3.0, skip=skip), tokens, 2, beyond.token_angles)
+    runs = beyond.walk(
+        partial(beyond.attention, rng(16, count), sharpness=3.0, skip=skip),
+        tokens,
+        2,
+        beyond.token_angles,
+    )
     law = theory.attention_angle(1.0, 2, 3.0, count, skip)
-    assert runs[0] == pytest.approx(1.0) and within(np.log(runs[1]), np.log(law[1]), 5) and within(np.log(runs[2]), np.log(law[2]), 5)
+    assert (
+        runs[0] == pytest.approx(1.0)
+        and within(np.log(runs[1]), np.log(law[1]), 5)
+        and within(np.log(runs[2]), np.log(law[2]), 5)
+    )
 
 
 def test_attention_cubes_small_distances():
     small = theory.attention_angle(1e-3, 1, 2.0, 5)[1]
     assert small / theory.attention_angle(5e-4, 1, 2.0, 5)[1] == pytest.approx(8, rel=1e-5)
-    runs = beyond.attention(rng(17), beyond.tokens_at(2e-8, 2, 2000, 30), 4.0)  # far below what float64 sees in a cosine
+    runs = beyond.attention(
+        rng(17), beyond.tokens_at(2e-8, 2, 2000, 30), 4.0
+    )  # far below what float64 sees in a cosine
     assert within(beyond.residual(runs), 4 * np.sin(1e-8) ** 3, 5)
 
 
-# --- trained linear networks --------------------------------------------------------------------------------------------
+# --- trained linear networks  ----
 
 
 def test_gradient_against_finite_differences():
     r = rng(18)
-    weights, X, Y = r.standard_normal((3, 4, 4)), r.standard_normal((4, 2)), r.standard_normal((4, 2))
+    weights, X, Y = (
+        r.standard_normal((3, 4, 4)),
+        r.standard_normal((4, 2)),
+        r.standard_normal((4, 2)),
+    )
 
     def loss(W):
         return np.sum((beyond.end_to_end(W) @ X - Y) ** 2) / 2
@@ -180,9 +227,13 @@ def test_training_follows_the_balanced_law():
     H, other = beyond.end_to_end(after), np.array([[np.cos(0.8)], [np.sin(0.8)], *[[0.0]] * 4])
     values = np.linalg.svd(H, compute_uv=False)
     assert values == pytest.approx([1.2, *[0.6**4] * 5], rel=1e-6)
-    assert beyond.effective_rank(values) == pytest.approx(theory.trained_rank(4, 0.6, 6, 1.2), rel=1e-6)
+    assert beyond.effective_rank(values) == pytest.approx(
+        theory.trained_rank(4, 0.6, 6, 1.2), rel=1e-6
+    )
     theta = beyond.angles(np.stack([H @ x, H @ other], axis=0)[None, ..., 0])[0]
-    assert np.log(np.tan(0.8) / np.tan(theta)) == pytest.approx(theory.trained_gain(4, 0.6, 1.2), rel=1e-6)
+    assert np.log(np.tan(0.8) / np.tan(theta)) == pytest.approx(
+        theory.trained_gain(4, 0.6, 1.2), rel=1e-6
+    )
     slow = beyond.descend(before, x, target, time / 4000, 4000)
     assert np.allclose(slow, after, atol=2e-3) and not np.allclose(slow, before, atol=0.1)
 
@@ -190,13 +241,16 @@ def test_training_follows_the_balanced_law():
 def test_drift_is_of_the_order_of_the_rate_and_tells_a_bad_step():
     weights = rng(20).standard_normal((3, 5, 5)) / 4
     x, y = np.eye(5)[:, :1], rng(21).standard_normal((5, 1)) / 3
-    small, large = (beyond.drift(weights, beyond.descend(weights, x, y, rate, int(20 / rate))) for rate in (0.01, 0.02))
+    small, large = (
+        beyond.drift(weights, beyond.descend(weights, x, y, rate, int(20 / rate)))
+        for rate in (0.01, 0.02)
+    )
     assert large / small == pytest.approx(2, rel=0.1) and beyond.drift(weights, weights) == 0
     assert beyond.drift(weights, beyond.descend(weights, x, y, 0.05, 400, flow=True)) < 1e-6
     assert beyond.drift(weights, weights * [[[1.0]], [[1.1]], [[1.0]]]) > 0.01
 
 
-# --- how deep is deep enough -----------------------------------------------------------------------------------------
+# --- how deep is deep enough  ----
 
 
 def test_rapidity_of_ordinary_networks_diffuses_on_the_hyperbolic_plane():
@@ -206,16 +260,24 @@ def test_rapidity_of_ordinary_networks_diffuses_on_the_hyperbolic_plane():
         far = np.abs(rapidity(w))[:, 0]
         for r in (0.5, 1.5, 3.0):
             share = theory.diffused_rapidity_cdf(r, time)
-            assert abs(np.mean(far <= r) - share) < 4 * np.sqrt(share * (1 - share) / 1500) + 0.005  # width 200 is not infinite
+            assert (
+                abs(np.mean(far <= r) - share) < 4 * np.sqrt(share * (1 - share) / 1500) + 0.005
+            )  # width 200 is not infinite
     assert theory.diffused_rapidity_cdf(40.0, 2.0) == pytest.approx(1, abs=1e-9)
-    assert theory.diffused_rapidity_cdf(1e-3, 1e-2) == pytest.approx(0.01 * np.sqrt(2 / np.pi), rel=1e-2)
+    assert theory.diffused_rapidity_cdf(1e-3, 1e-2) == pytest.approx(
+        0.01 * np.sqrt(2 / np.pi), rel=1e-2
+    )
 
 
 def test_entangling_time_against_the_diffusion_on_a_grid():
     """Median of |phi| for d phi = tanh(phi)/2 dt + dW by repeated convolution."""
     h, dt = 0.05, 0.02
     x = np.arange(-14, 14 + h / 2, h)
-    step = np.exp(-((x[:, None] - x - dt * np.tanh(x) / 2) ** 2) / (2 * dt)) * h / np.sqrt(2 * np.pi * dt)
+    step = (
+        np.exp(-((x[:, None] - x - dt * np.tanh(x) / 2) ** 2) / (2 * dt))
+        * h
+        / np.sqrt(2 * np.pi * dt)
+    )
     p = np.where(np.abs(x) < h / 2, 1 / h, 0.0)
     p = np.linalg.matrix_power(step, round(theory.entangling_time() / dt)) @ p
     weight = np.clip((np.arcsinh(10) - np.abs(x)) / h + 0.5, 0, 1)
@@ -226,21 +288,34 @@ def test_entangling_time_against_the_diffusion_on_a_grid():
 def test_depth_to_entangle_is_where_half_of_the_pairs_are_beyond(width, pool):
     predicted = theory.depth_to_entangle(Layer(width, pool))
     low, trials = int(predicted), 4000 if pool > width else 8000
-    w = simulate(Layer(width, pool), independent_angles(rng(23), trials, width), low + 1, trials=trials, seed=24, keep=[low, low + 1])
+    w = simulate(
+        Layer(width, pool),
+        independent_angles(rng(23), trials, width),
+        low + 1,
+        trials=trials,
+        seed=24,
+        keep=[low, low + 1],
+    )
     medians = np.median(w.log_abs, axis=0)
     if pool > width:
         reached = low + (np.log(10) - medians[0]) / (medians[1] - medians[0])
         assert reached == pytest.approx(predicted, rel=0.02)
     else:
-        assert np.mean(w.log_abs[:, 0] >= np.log(10)) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(trials))
+        assert np.mean(w.log_abs[:, 0] >= np.log(10)) == pytest.approx(
+            0.5, abs=4 * 0.5 / np.sqrt(trials)
+        )
 
 
 def test_depth_to_entangle_where_layers_do_not():
     assert theory.depth_to_entangle(Layer(64, 80, "signed")) == np.inf
-    assert theory.depth_to_entangle(Layer(64, 640)) < theory.depth_to_entangle(Layer(64, 128)) < theory.depth_to_entangle(Layer(64))
+    assert (
+        theory.depth_to_entangle(Layer(64, 640))
+        < theory.depth_to_entangle(Layer(64, 128))
+        < theory.depth_to_entangle(Layer(64))
+    )
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
+# --- refusals  ----
 
 
 @pytest.mark.parametrize(

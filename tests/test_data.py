@@ -16,15 +16,31 @@ def test_digits_are_the_real_ones():
 
 def test_noise_is_standard_normal():
     X = data.noise(np.random.default_rng(0), 400, 500)
-    assert X.shape == (400, 500) and abs(X.mean()) < 4 / 447 and abs(X.var() - 1) < 4 * np.sqrt(2) / 447
+    assert (
+        X.shape == (400, 500)
+        and abs(X.mean()) < 4 / 447
+        and abs(X.var() - 1) < 4 * np.sqrt(2) / 447
+    )
 
 
 @pytest.mark.parametrize(
-    "mode, size", [("L", (7, 5)), ("RGB", (64, 33)), ("RGBA", (32, 32)), ("P", (40, 90)), ("1", (50, 20)), ("I;16", (20, 20))]
+    "mode, size",
+    [
+        ("L", (7, 5)),
+        ("RGB", (64, 33)),
+        ("RGBA", (32, 32)),
+        ("P", (40, 90)),
+        ("1", (50, 20)),
+        ("I;16", (20, 20)),
+    ],
 )
 def test_a_picture_of_any_mode_and_size(tmp_path, mode, size):
     ramp = np.linspace(0, 255, size[0] * size[1]).reshape(size[::-1]).astype(np.uint8)
-    picture = Image.fromarray(ramp.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(ramp).convert(mode)
+    picture = (
+        Image.fromarray(ramp.astype(np.uint16) * 257)
+        if mode == "I;16"
+        else Image.fromarray(ramp).convert(mode)
+    )
     picture.save(tmp_path / "own.png")
     values = data.own_input(tmp_path / "own.png", (32, 32))
     assert values.shape == (32, 32) and 0 <= values.min() < 0.3 and 0.7 < values.max() <= 1
@@ -51,7 +67,9 @@ def bad_files(folder):
     (folder / "text.png").write_text("no picture")
     (folder / "empty.png").touch()
     Image.new("L", (5, 5), 128).save(folder / "grey.png")
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 90), np.uint8)).save(folder / "whole.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 90), np.uint8)).save(
+        folder / "whole.png"
+    )
     (folder / "half.png").write_bytes((folder / "whole.png").read_bytes()[:4000])
     return {
         "missing.png": "not a file",

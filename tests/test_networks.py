@@ -17,7 +17,7 @@ THRESHOLD = 1e-4
 NETWORKS = [LazyNetwork, DenseNetwork]
 
 
-# --- in law ---------------------------------------------------------------------------------------
+# --- in law  ----
 # A case: layer, depth, d, unseen inputs. The training input is the first of `inputs`.
 
 CASES = {
@@ -161,7 +161,7 @@ def test_wrong_matrices_are_seen(wrong, name):
         assert smallest_p(one[:, :2], other[:, :2]) > THRESHOLD
 
 
-# --- the oracle -----------------------------------------------------------------------------------
+# --- the oracle  ----
 
 
 class RankAlone:
@@ -216,7 +216,7 @@ def test_gradients():
     assert np.allclose(net.transform(X).detach(), net.transform(X.detach().numpy()))
 
 
-# --- the same weights in mpmath -------------------------------------------------------------------
+# --- the same weights in mpmath  ----
 
 LONG = {
     LazyNetwork: [
@@ -296,7 +296,7 @@ def test_selection_against_entanglement_stays_of_order_one(layer):
     assert w[1:] == pytest.approx((A * w[:-1] + z) / B, rel=1e-9, abs=1e-9)
 
 
-# --- what each promises ---------------------------------------------------------------------------
+# --- what each promises  ----
 
 
 def test_frames_are_orthonormal_and_triangles_triangular():

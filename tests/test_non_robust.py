@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from entanglement import Layer
-from entanglement import pairs, robustness, theory
+from entanglement import Layer, margin_norms, pairs, robustness, theory
 from entanglement.dense import DenseNetwork
-from entanglement import margin_norms
 
 
 def close(values, predicted):
     """Within 4 standard errors of the mean of independent values, (R, ...)."""
     values = np.asarray(values, dtype=float)
-    return np.all(np.abs(values.mean(axis=0) - predicted) < 4 * values.std(axis=0, ddof=1) / np.sqrt(len(values)))
+    return np.all(
+        np.abs(values.mean(axis=0) - predicted)
+        < 4 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    )
 
 
 def cosines_with_sample(width, depth, pool, rule, d, count):
@@ -38,7 +39,9 @@ def test_inverse_moments_against_drawn_norms(layer):
     A = margin_norms(Layer(*layer), np.random.default_rng(1), 200_000)
     moments = theory.inverse_norm_moments(Layer(*layer))
     assert close(A**-2, moments[0])
-    assert layer[2] == "none" or close(A**-4, moments[1])  # without selection at width 6 its variance is infinite
+    assert layer[2] == "none" or close(
+        A**-4, moments[1]
+    )  # without selection at width 6 its variance is infinite
     assert moments[1] > moments[0] ** 2
 
 
@@ -48,7 +51,13 @@ def test_inverse_moments_need_width_five():
 
 
 @pytest.mark.parametrize(
-    "layer", [(24, 1, 96, "largest", 7), (24, 4, 96, "largest", 30), (30, 3, None, "none", 9), (16, 5, 80, "signed", 8)]
+    "layer",
+    [
+        (24, 1, 96, "largest", 7),
+        (24, 4, 96, "largest", 30),
+        (30, 3, None, "none", 9),
+        (16, 5, 80, "signed", 8),
+    ],
 )
 def test_direction_tangent_over_dense_networks(layer):
     width, depth, pool, rule, d = layer
@@ -60,7 +69,9 @@ def test_direction_tangent_over_dense_networks(layer):
 
 def test_direction_tangent_has_the_limits_of_the_pair_law():
     deep, _ = theory.direction_tangent(Layer(64, 408), 2, 300)
-    assert deep == pytest.approx(1 / (1 / theory.inverse_norm_moments(Layer(64, 408))[0] - 63), rel=1e-10)
+    assert deep == pytest.approx(
+        1 / (1 / theory.inverse_norm_moments(Layer(64, 408))[0] - 63), rel=1e-10
+    )
     wide = theory.direction_tangent(Layer(20_000, 40_000), 500, 7)[0]
     M = theory.second_moment(Layer(20_000, 40_000))
     assert wide == pytest.approx(499 * (1 - M**-7) / (20_000 * (M - 1)), rel=1e-3)
@@ -76,8 +87,12 @@ def test_direction_cosine_over_dense_networks(layer, power):
 
 
 def test_direction_cosine_is_exact_at_depth_one_and_right_in_the_wide_deep_limit():
-    T = np.random.default_rng(2).chisquare(4, 400_000) / np.random.default_rng(3).chisquare(12, 400_000)
-    assert close(1 / (1 + T), 12 / 16) and theory.direction_cosine(Layer(12), 5, 1) ** 2 == pytest.approx(12 / 16, rel=1e-3)
+    T = np.random.default_rng(2).chisquare(4, 400_000) / np.random.default_rng(3).chisquare(
+        12, 400_000
+    )
+    assert close(1 / (1 + T), 12 / 16) and theory.direction_cosine(
+        Layer(12), 5, 1
+    ) ** 2 == pytest.approx(12 / 16, rel=1e-3)
     wide = theory.training_cosine(Layer(4000, 16_000), 4000)
     assert theory.direction_cosine(Layer(4000, 16_000), 4000, 60) == pytest.approx(wide, rel=2e-3)
 
@@ -105,7 +120,9 @@ def test_climb_success_over_dense_networks(depth, pool):
         ends = robustness.climb(robustness.side_gradient(net, X), X, 0.3, 10)
         shares.append(np.mean(net.proper_velocity(ends).sign != net.proper_velocity(X).sign))
     predicted = theory.climb_success(Layer(64, pool), 64, depth, 3.0)
-    assert 0.2 < predicted < 0.9 and np.mean(shares) == pytest.approx(predicted, abs=4 * np.sqrt(predicted * (1 - predicted) / 800))
+    assert 0.2 < predicted < 0.9 and np.mean(shares) == pytest.approx(
+        predicted, abs=4 * np.sqrt(predicted * (1 - predicted) / 800)
+    )
     assert (
         theory.climb_success(Layer(64, pool), 64, depth, 1e-12)
         < 0.05
@@ -121,7 +138,9 @@ def test_leading_cosine_of_a_wide_layer(d):
     net = DenseNetwork(Layer(width, pool), 1, seed=4).fit(x)
     leading = robustness.public_directions(net)[0] @ x / np.linalg.norm(x)
     assert abs(leading) == pytest.approx(theory.leading_cosine(Layer(width, pool), d), abs=0.03)
-    assert theory.leading_cosine(Layer(400, 500), 400) == theory.leading_cosine(Layer(400), 400) == 0
+    assert (
+        theory.leading_cosine(Layer(400, 500), 400) == theory.leading_cosine(Layer(400), 400) == 0
+    )
 
 
 def test_shared_cosine_over_grafted_networks():
@@ -129,12 +148,20 @@ def test_shared_cosine_over_grafted_networks():
     found = []
     for seed in range(80):
         x = np.random.default_rng([seed, 5]).standard_normal(d)
-        net, other = (DenseNetwork(Layer(width, pool), depth, seed=2 * seed + i).fit(x) for i in (0, 1))
+        net, other = (
+            DenseNetwork(Layer(width, pool), depth, seed=2 * seed + i).fit(x) for i in (0, 1)
+        )
         r = robustness.direction(net)
-        found.append([r @ robustness.direction(robustness.graft(net, s, other)) for s in (0, 1, 3, 5)])
+        found.append(
+            [r @ robustness.direction(robustness.graft(net, s, other)) for s in (0, 1, 3, 5)]
+        )
     predicted = [theory.shared_cosine(Layer(width, pool), d, depth, s) for s in (0, 1, 3, 5)]
-    assert close(np.array(found)[:, :3], predicted[:3]) and np.allclose([row[3] for row in found], predicted[3])
-    assert predicted[0] == pytest.approx(theory.direction_cosine(Layer(width, pool), d, depth, power=1) ** 2, rel=0.02)
+    assert close(np.array(found)[:, :3], predicted[:3]) and np.allclose(
+        [row[3] for row in found], predicted[3]
+    )
+    assert predicted[0] == pytest.approx(
+        theory.direction_cosine(Layer(width, pool), d, depth, power=1) ** 2, rel=0.02
+    )
 
 
 @pytest.mark.parametrize("width, d, shared", [(6, 6, 0), (6, 6, 5), (5, 9, 3), (9, 4, 1)])
@@ -164,10 +191,17 @@ def test_training_transfer_over_dense_networks():
     flips, steps = [], (1.2, 1.6, 2.5)
     for seed in range(250):
         x = np.random.default_rng([seed, 8]).standard_normal(d)
-        first, second = (robustness.direction(DenseNetwork(Layer(width, pool), depth, seed=2 * seed + i).fit(x)) for i in (0, 1))
+        first, second = (
+            robustness.direction(DenseNetwork(Layer(width, pool), depth, seed=2 * seed + i).fit(x))
+            for i in (0, 1)
+        )
         flips.append([(x - s * (x @ first) * first) @ second < 0 for s in steps])
-    predicted = np.array([theory.training_transfer_probability(Layer(width, pool), d, depth, s) for s in steps])
-    assert (np.abs(np.mean(flips, axis=0) - predicted) < 4 * np.sqrt(predicted * (1 - predicted) / 250)).all()
+    predicted = np.array(
+        [theory.training_transfer_probability(Layer(width, pool), d, depth, s) for s in steps]
+    )
+    assert (
+        np.abs(np.mean(flips, axis=0) - predicted) < 4 * np.sqrt(predicted * (1 - predicted) / 250)
+    ).all()
     assert 0.02 < predicted[0] < predicted[1] < predicted[2] < 0.99
 
 
@@ -176,19 +210,29 @@ def test_training_transfer_of_drawn_directions(d):
     rng, count = np.random.default_rng(13), 100_000
     tangent = np.zeros((2, count))  # the perpetuity, drawn
     for freedom in (23, 23, d - 1):
-        tangent = rng.chisquare(freedom, (2, count)) / margin_norms(Layer(24, 48), rng, (2, count)) ** 2 * (1 + tangent)
+        tangent = (
+            rng.chisquare(freedom, (2, count))
+            / margin_norms(Layer(24, 48), rng, (2, count)) ** 2
+            * (1 + tangent)
+        )
     v = rng.standard_normal((2, count, d - 1))
     v /= np.linalg.norm(v, axis=2, keepdims=True)
-    between = (1 + np.sqrt(tangent[0] * tangent[1]) * np.sum(v[0] * v[1], axis=1)) * (1 + tangent[0]) ** -0.5
+    between = (1 + np.sqrt(tangent[0] * tangent[1]) * np.sum(v[0] * v[1], axis=1)) * (
+        1 + tangent[0]
+    ) ** -0.5
     for step in (1.05, 1.2, 1.7):
         flips = np.mean(step * between > np.sqrt(1 + tangent[0]))
-        assert flips == pytest.approx(theory.training_transfer_probability(Layer(24, 48), d, 3, step), abs=0.01)
+        assert flips == pytest.approx(
+            theory.training_transfer_probability(Layer(24, 48), d, 3, step), abs=0.01
+        )
 
 
 @pytest.mark.parametrize("depth, rule", [(1, "signed"), (4, "signed"), (3, "largest")])
 def test_score_moments_against_the_exact_law_of_pairs(depth, rule):
     start = np.repeat([0.4, 1.0, 2.0], 40_000)
-    w = pairs.simulate(Layer(64, 408, rule), np.arctan2(1, start), depth, trials=len(start), seed=9, keep=[depth])
+    w = pairs.simulate(
+        Layer(64, 408, rule), np.arctan2(1, start), depth, trials=len(start), seed=9, keep=[depth]
+    )
     score = pairs.angle(w)[:, 0] / np.pi
     moments = theory.score_moments(Layer(64, 408, rule), [0.4, 1.0, 2.0], depth)
     assert np.allclose([score.mean(), np.mean(score**2)], moments, rtol=[0.01, 0.02])
@@ -205,14 +249,22 @@ def test_decidability_of_two_normals():
 def test_descent_scores_over_drawn_matrices(rate):
     rng = np.random.default_rng(10)
     d, outputs = 30, 200
-    x, target, X = rng.random(d), rng.random(outputs), rng.random((50, d)) * (rng.random((50, d)) < 0.5)
+    x, target, X = (
+        rng.random(d),
+        rng.random(outputs),
+        rng.random((50, d)) * (rng.random((50, d)) < 0.5),
+    )
     measured = []
     for _ in range(60):
         out = X @ theory.descent_weights(rng.random((outputs, d)), x, target, rate, 1).T
-        score = np.arccos(out @ target / np.linalg.norm(out, axis=1) / np.linalg.norm(target)) / np.pi
+        score = (
+            np.arccos(out @ target / np.linalg.norm(out, axis=1) / np.linalg.norm(target)) / np.pi
+        )
         measured.append((score.mean(), score.std()))
     mean, sd = theory.descent_scores(X, x, target, rate)
-    assert np.mean(measured, axis=0)[0] == pytest.approx(mean, abs=4 * np.std(measured, axis=0)[0] / np.sqrt(60) + 1e-4)
+    assert np.mean(measured, axis=0)[0] == pytest.approx(
+        mean, abs=4 * np.std(measured, axis=0)[0] / np.sqrt(60) + 1e-4
+    )
     assert np.mean(measured, axis=0)[1] == pytest.approx(sd, rel=0.06)
 
 

@@ -10,7 +10,11 @@ from companion.tree import ROOT
 README = ROOT / "README.md"
 LIBRARY = ROOT / "lib" / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-LINKS = [(path.parent, target) for path in (README, LIBRARY) for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))]
+LINKS = [
+    (path.parent, target)
+    for path in (README, LIBRARY)
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+]
 
 
 def test_the_snippet_gives_the_values_shown():

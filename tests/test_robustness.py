@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from entanglement import Layer
-from entanglement import robustness
+from entanglement import Layer, robustness
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
 
@@ -41,7 +40,9 @@ def test_a_straight_step_flips_just_beyond_the_certificate_and_not_before(kind, 
 
 
 def test_lazy_and_dense_agree_on_the_pull_back():
-    """One answer from two formulas: the lazy network's own matrix, column by column from its features."""
+    """One answer from two formulas: the lazy network's own matrix, column by column from its
+    features.
+    """
     net, x = fitted(LazyNetwork, 16, 1, 64, "largest", 9)
     net.transform(np.eye(9))
     W = net.frames[0] @ net.triangles[0] @ net.basis.T
@@ -65,7 +66,9 @@ def test_no_attack_beats_the_certificate_and_pgd_comes_within_two_percent(layer)
         assert (side(net, X + step) == before).all()
     for unit in (True, False):
         gradient = robustness.side_gradient(net, X, unit)
-        assert (side(net, robustness.pgd(gradient, X, (1 - 1e-6) * radius, steps=40)) == before).all()
+        assert (
+            side(net, robustness.pgd(gradient, X, (1 - 1e-6) * radius, steps=40)) == before
+        ).all()
     assert (side(net, robustness.pgd(gradient, X, 1.02 * radius, steps=40)) == -before).all()
     gradient = robustness.side_gradient(net, X)  # on the cosine its steps overshoot
     assert (side(net, robustness.pgd(gradient, X, 1.1 * radius, steps=40)) == -before).all()
@@ -81,10 +84,14 @@ def test_side_gradient_is_the_slope_of_the_loss(unit):
         feature = X
         for W in net.weights:
             feature = feature @ W.numpy().T / np.sqrt(len(W))
-        return -side(net, X) * (feature @ net.transform(x[None])[0] / (np.linalg.norm(feature, axis=1) if unit else 1))
+        return -side(net, X) * (
+            feature @ net.transform(x[None])[0] / (np.linalg.norm(feature, axis=1) if unit else 1)
+        )
 
     for i, step in enumerate(1e-6 * np.eye(6)):
-        assert np.allclose((loss(X + step) - loss(X - step)) / 2e-6, slope[:, i], rtol=1e-6, atol=1e-9)
+        assert np.allclose(
+            (loss(X + step) - loss(X - step)) / 2e-6, slope[:, i], rtol=1e-6, atol=1e-9
+        )
 
 
 def test_plain_gradients_fade_with_depth_and_climb_is_their_sum():
@@ -103,8 +110,14 @@ def test_plain_gradients_fade_with_depth_and_climb_is_their_sum():
 def test_directions_end_in_the_direction_and_begin_with_one_layer(kind, layer):
     net, x = fitted(kind, *layer)
     r = robustness.directions_by_layer(net)
-    assert r.shape == (layer[1], layer[-1]) and np.allclose(r[-1], robustness.direction(net), atol=1e-10)
-    first, *_ = [W.numpy() for W in net.weights] if kind is DenseNetwork else [net.frames[0] @ net.triangles[0] @ net.basis.T]
+    assert r.shape == (layer[1], layer[-1]) and np.allclose(
+        r[-1], robustness.direction(net), atol=1e-10
+    )
+    first, *_ = (
+        [W.numpy() for W in net.weights]
+        if kind is DenseNetwork
+        else [net.frames[0] @ net.triangles[0] @ net.basis.T]
+    )
     along = first.T @ (first @ x)
     assert np.allclose(r[0], along / np.linalg.norm(along), atol=1e-12)
 
@@ -128,9 +141,13 @@ def test_graft_keeps_the_first_layers_and_the_margins_of_the_others(shared):
         of_net, of_other, of_graft = (member.transform(x[None], layer) for member in features)
         assert np.allclose(of_graft, of_net if layer <= shared else of_other, atol=1e-12)
     own = np.linalg.norm(other.weights[4].numpy() @ other.transform(x[None], 4)[0])
-    assert shared == 5 or np.linalg.norm(grafted.weights[4].numpy() @ grafted.transform(x[None], 4)[0]) == pytest.approx(own)
+    assert shared == 5 or np.linalg.norm(
+        grafted.weights[4].numpy() @ grafted.transform(x[None], 4)[0]
+    ) == pytest.approx(own)
     r = robustness.direction(grafted)
-    assert np.allclose(r, robustness.direction(other)) == (shared == 0) and np.allclose(r, robustness.direction(net)) == (shared == 5)
+    assert np.allclose(r, robustness.direction(other)) == (shared == 0) and np.allclose(
+        r, robustness.direction(net)
+    ) == (shared == 5)
     assert net.weights is not grafted.weights and len(other.weights) == 5
 
 
@@ -139,9 +156,13 @@ def test_decidability_against_its_definition_and_its_spread():
     runs = []
     for _ in range(200):
         shift = 0.3 * rng.standard_normal((30, 1))  # scores of a network have something in common
-        genuine, impostor = shift + rng.standard_normal((2, 30, 20)) + np.array([0, 2])[:, None, None]
+        genuine, impostor = (
+            shift + rng.standard_normal((2, 30, 20)) + np.array([0, 2])[:, None, None]
+        )
         runs.append(robustness.pooled_decidability(genuine, impostor))
-        expected = abs(genuine.mean() - impostor.mean()) / np.sqrt((genuine.var() + impostor.var()) / 2)
+        expected = abs(genuine.mean() - impostor.mean()) / np.sqrt(
+            (genuine.var() + impostor.var()) / 2
+        )
         assert runs[-1][0] == pytest.approx(expected)
     values, errors = np.transpose(runs)
     assert errors.mean() == pytest.approx(values.std(), rel=0.2)
@@ -156,9 +177,20 @@ def test_decidability_against_its_definition_and_its_spread():
         (lambda net: robustness.pgd(lambda X: X, np.full((2, 4), 3.0), 0.1, limits=(0, 1)), "X: 3"),
         (lambda net: robustness.graft(net, 3, net), "shared"),
         (lambda net: robustness.graft(net, -1, net), "shared"),
-        (lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 12, "largest", 4)[0]), "other"),
-        (lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 24, "largest", 4, seed=4)[0]), "other"),
-        (lambda net: robustness.graft(net, 1, fitted(LazyNetwork, 6, 2, 24, "largest", 4)[0]), "other"),
+        (
+            lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 12, "largest", 4)[0]),
+            "other",
+        ),
+        (
+            lambda net: robustness.graft(
+                net, 1, fitted(DenseNetwork, 6, 2, 24, "largest", 4, seed=4)[0]
+            ),
+            "other",
+        ),
+        (
+            lambda net: robustness.graft(net, 1, fitted(LazyNetwork, 6, 2, 24, "largest", 4)[0]),
+            "other",
+        ),
         (lambda net: robustness.side_gradient(DenseNetwork(Layer(4), 1), np.ones((2, 4))), "net"),
         (lambda net: robustness.certificate(net, np.ones((2, 3))), "X"),
         (lambda net: robustness.pgd(lambda X: X, np.ones((2, 4)), -1.0), "radius"),

@@ -1,5 +1,6 @@
-"""Volumes of features at any depth, curvature, and the closed forms of one shared point, each against
-an oracle; and what cannot come out otherwise (notebook 04 checks only what could)."""
+"""Volumes of features at any depth, curvature, and the closed forms of one shared point, each
+against an oracle; and what cannot come out otherwise (notebook 04 checks only what could).
+"""
 
 import mpmath
 import numpy as np
@@ -44,7 +45,7 @@ def volume_in_mpmath(net, rows, layers):
     return found
 
 
-# --- volumes ---------------------------------------------------------------------------------------------------------
+# --- volumes  ----
 
 
 @pytest.mark.parametrize("layer, depth", CASES)
@@ -135,7 +136,7 @@ def test_the_excess_falls_with_the_predicted_slope(layer):
     )  # an ordinary layer's, without the spike
 
 
-# --- closed forms ----------------------------------------------------------------------------------------------------
+# --- closed forms  ----
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,9 @@ def test_mean_log_velocity_from_averages_to_the_law_of_random_starts(layer):
 
 
 def torus(u, v, R=3.0, r=1.0):
-    """First and second derivatives, of a torus put in R^4, and its curvature cos v / (r (R + r cos v))."""
+    """First and second derivatives, of a torus put in R^4, and its curvature cos v / (r (R + r cos
+    v)).
+    """
     s, c, S, C = np.sin(u), np.cos(u), np.sin(v), np.cos(v)
     ring = R + r * C
     first = np.array([[-ring * s, -r * S * c], [ring * c, -r * S * s], [0, r * C], [0, 0]])
@@ -225,8 +228,9 @@ def derivatives(weights, x):
 
 
 def riemann(f, x):
-    """Metric g_ab, Christoffel symbols of the first kind (c; a, b) and R_abcd of f's pull-back metric at
-    x (d,), by automatic differentiation of the metric alone (intrinsic)."""
+    """Metric g_ab, Christoffel symbols of the first kind (c; a, b) and R_abcd of f's pull-back
+    metric at x (d,), by automatic differentiation of the metric alone (intrinsic).
+    """
 
     def metric(at):
         J = torch.func.jacfwd(f)(at)
@@ -366,7 +370,7 @@ def test_mean_random_cosine_against_its_integral(d):
         )
 
 
-# --- one neuron ------------------------------------------------------------------------------------------------------
+# --- one neuron  ----
 
 
 @pytest.mark.parametrize("layer", [Layer(6, 20), Layer(6), Layer(6, 8, "signed")])

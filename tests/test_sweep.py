@@ -18,8 +18,7 @@ import numpy as np
 import pytest
 
 from companion import claims, sweep
-from entanglement import Layer
-from entanglement import pairs, phase, theory
+from entanglement import Layer, pairs, phase, theory
 
 GRID = dict(b=["x", "y"], a=[2, 1, 10, 0.5])
 KILL = signal.SIGKILL

@@ -1,7 +1,9 @@
-"""`make bench`: what the library's shortcuts gain, measured in one run, into build/bench.json and build/bench.png.
+"""`make bench`: what the library's shortcuts gain, measured in one run, into build/bench.json and
+build/bench.png.
 
-Run times are medians of REPEATS calls after a warm-up; the spread is the least and the most that single calls would give.
-Peers that are not installed are named and skipped. Other machines give other numbers.
+Run times are medians of REPEATS calls after a warm-up; the spread is the least and the most that
+single calls would give. Peers that are not installed are named and skipped. Other machines give
+other numbers.
 """
 
 import importlib.util
@@ -56,7 +58,13 @@ def line(what, value, least, most, asked=""):
 
 def ratio(what, above, below, asked=""):
     """The ratio of the medians of two lists of run times."""
-    return line(what, statistics.median(above) / statistics.median(below), min(above) / max(below), max(above) / min(below), asked)
+    return line(
+        what,
+        statistics.median(above) / statistics.median(below),
+        min(above) / max(below),
+        max(above) / min(below),
+        asked,
+    )
 
 
 def infer(kind, width, pool, depth):
@@ -83,11 +91,17 @@ def lazy_against_dense():
     for width, pool, depth in SIZES:
         lazy = seconds(infer(LazyNetwork, width, pool, depth))
         for name, run in dict(
-            torch=infer(DenseNetwork, width, pool, DENSE_LAYERS), NumPy=infer_in_numpy(width, pool, DENSE_LAYERS)
+            torch=infer(DenseNetwork, width, pool, DENSE_LAYERS),
+            NumPy=infer_in_numpy(width, pool, DENSE_LAYERS),
         ).items():
             dense = [depth / DENSE_LAYERS * t for t in seconds(run)]
             asked = "at least 300" if width == 2500 else ""
-            yield ratio(f"dense network in {name} over LazyNetwork, k = {width}, n = {pool}, L = {depth}", dense, lazy, asked)
+            yield ratio(
+                f"dense network in {name} over LazyNetwork, k = {width}, n = {pool}, L = {depth}",
+                dense,
+                lazy,
+                asked,
+            )
 
 
 def pairs(width, depth, trials, pool=None):
@@ -96,7 +110,9 @@ def pairs(width, depth, trials, pool=None):
 
 
 def draws(width, depth, trials, pool=None):
-    """A function that draws as many variates as simulate does: for A (a normal score with selection, else a chi), B and z."""
+    """A function that draws as many variates as simulate does: for A (a normal score with
+    selection, else a chi), B and z.
+    """
 
     def run():
         rng, shape = np.random.default_rng(0), (depth, trials)
@@ -111,15 +127,26 @@ def pairs_against_draws():
     for name, pool, asked in (("no selection", None, "at most 3"), ("n = 4 k", 400, "")):
         size = (100, PAIR_DEPTH, 100, pool)
         yield ratio(
-            f"simulate over drawing its variates, {name}, L = {PAIR_DEPTH}, 100 trials", seconds(pairs(*size)), seconds(draws(*size)), asked
+            f"simulate over drawing its variates, {name}, L = {PAIR_DEPTH}, 100 trials",
+            seconds(pairs(*size)),
+            seconds(draws(*size)),
+            asked,
         )
 
 
 GROWTH = {  # sizes, what to time at a size, exponent expected
     "LazyNetwork in width, L = 10": (WIDTHS, lambda k: infer(LazyNetwork, k, 2 * k, 10), 1),
-    "LazyNetwork in depth, k = 1000": (DEPTHS, lambda depth: infer(LazyNetwork, 1000, 2000, depth), 1),
+    "LazyNetwork in depth, k = 1000": (
+        DEPTHS,
+        lambda depth: infer(LazyNetwork, 1000, 2000, depth),
+        1,
+    ),
     "simulate in width, L = 100, 1000 trials": (WIDTHS, lambda k: pairs(k, 100, 1000, 2 * k), 0),
-    "simulate in depth, k = 1000, 100 trials": (DEPTHS, lambda depth: pairs(1000, depth, 100, 2000), 1),
+    "simulate in depth, k = 1000, 100 trials": (
+        DEPTHS,
+        lambda depth: pairs(1000, depth, 100, 2000),
+        1,
+    ),
 }
 
 
@@ -133,9 +160,24 @@ def exponents(times):
 
 
 def memory():
-    """Peak memory of a fresh process that simulates very deep pairs and keeps a few layers, interpreter and SciPy included."""
-    peak = int(subprocess.run([sys.executable, "-c", DEEP], capture_output=True, text=True, check=True).stdout) / 2**20
-    return line("peak memory of simulate, L = 1e6, 100 trials, 3 layers kept, in MiB", peak, peak, peak, "under 1000")
+    """Peak memory of a fresh process that simulates very deep pairs and keeps a few layers,
+    interpreter and SciPy included.
+    """
+    peak = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", DEEP], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        / 2**20
+    )
+    return line(
+        "peak memory of simulate, L = 1e6, 100 trials, 3 layers kept, in MiB",
+        peak,
+        peak,
+        peak,
+        "under 1000",
+    )
 
 
 def faiss_bits(seed, X):
@@ -153,16 +195,26 @@ def sklearn_bits(seed, X):
 
 
 HASHES = {  # the module that it needs, bits (P, BITS) from a seed and vectors (P, d)
-    "DenseNetwork": ("torch", lambda seed, X: DenseNetwork(Layer(BITS), 1, seed=seed).fit(X[0]).transform(X) > 0),
-    "LazyNetwork": ("numpy", lambda seed, X: LazyNetwork(Layer(BITS), 1, seed=seed).fit(X[0]).transform(X) > 0),
+    "DenseNetwork": (
+        "torch",
+        lambda seed, X: DenseNetwork(Layer(BITS), 1, seed=seed).fit(X[0]).transform(X) > 0,
+    ),
+    "LazyNetwork": (
+        "numpy",
+        lambda seed, X: LazyNetwork(Layer(BITS), 1, seed=seed).fit(X[0]).transform(X) > 0,
+    ),
     "faiss-cpu's IndexLSH": ("faiss", faiss_bits),
     "scikit-learn's projection": ("sklearn", sklearn_bits),
 }
 
 
 def flips(bits):
-    """Share of bits that differ between two vectors, by the angle between them: mean and standard error over REPEATS hashes."""
-    X, other = np.linalg.qr(np.random.default_rng(0).standard_normal((VECTORS, DIMENSION, 2)))[0].transpose(2, 0, 1)
+    """Share of bits that differ between two vectors, by the angle between them: mean and standard
+    error over REPEATS hashes.
+    """
+    X, other = np.linalg.qr(np.random.default_rng(0).standard_normal((VECTORS, DIMENSION, 2)))[
+        0
+    ].transpose(2, 0, 1)
     turned = np.concatenate([X, *(np.cos(angle) * X + np.sin(angle) * other for angle in ANGLES)])
     codes = [bits(seed, turned).reshape(len(ANGLES) + 1, -1) for seed in range(REPEATS)]
     return mean_error([(code[1:] != code[0]).mean(axis=1) for code in codes])
@@ -172,10 +224,18 @@ def hashing(hashes, shares):
     X = np.random.default_rng(0).standard_normal((VECTORS, DIMENSION))
     times = {name: seconds(lambda bits=bits: bits(1, X)) for name, bits in hashes.items()}
     for name in list(hashes)[1:]:
-        yield ratio(f"hashing {VECTORS} vectors to {BITS} bits: {name} over DenseNetwork", times[name], times["DenseNetwork"])
+        yield ratio(
+            f"hashing {VECTORS} vectors to {BITS} bits: {name} over DenseNetwork",
+            times[name],
+            times["DenseNetwork"],
+        )
     for name, (mean, error) in shares.items():
         yield line(
-            f"share of hash bits that differ at 45 degrees: {name}", mean[1], mean[1] - 1.96 * error[1], mean[1] + 1.96 * error[1], "0.25"
+            f"share of hash bits that differ at 45 degrees: {name}",
+            mean[1],
+            mean[1] - 1.96 * error[1],
+            mean[1] + 1.96 * error[1],
+            "0.25",
         )
 
 
@@ -186,21 +246,57 @@ def picture(lines, times, shares):
     fig, (left, middle, right) = figure(1, 3, size=(15, 4.8))
     for first, color, name in ((0, BLUE, "torch"), (1, ORANGE, "NumPy")):
         chosen = lines[first : 2 * len(SIZES) : 2]
-        value, least, most = (np.array([entry[key] for entry in chosen]) for key in ("value", "least", "most"))
+        value, least, most = (
+            np.array([entry[key] for entry in chosen]) for key in ("value", "least", "most")
+        )
         bars = [value - least, most - value]
-        left.errorbar(np.arange(len(SIZES)) + first / 8, value, bars, color=color, fmt="os"[first], label=f"dense in {name}")
-    left.set(title="Dense over lazy: ratio of run times", ylabel="ratio (bars: least to most)", xlim=(-0.5, len(SIZES) - 0.4))
+        left.errorbar(
+            np.arange(len(SIZES)) + first / 8,
+            value,
+            bars,
+            color=color,
+            fmt="os"[first],
+            label=f"dense in {name}",
+        )
+    left.set(
+        title="Dense over lazy: ratio of run times",
+        ylabel="ratio (bars: least to most)",
+        xlim=(-0.5, len(SIZES) - 0.4),
+    )
     left.set_ylim(bottom=0)
     left.set_xticks(range(len(SIZES)), [f"k = {k}\nn = {n}\nL = {depth}" for k, n, depth in SIZES])
-    for (name, (sizes, _, slope)), color, marker in zip(GROWTH.items(), (BLUE, BLUE, GREEN, GREEN), "osos"):
+    for (name, (sizes, _, slope)), color, marker in zip(
+        GROWTH.items(), (BLUE, BLUE, GREEN, GREEN), "osos"
+    ):
         median = np.median(times[name], axis=1)
         law(middle, sizes, median[-1] * (np.array(sizes) / sizes[-1]) ** slope, color=color, lw=1)
         middle.plot(sizes, median, marker, color=color, label=name)
-    middle.set(title="Run time against size (lines: slopes 0 and 1)", xlabel="width or depth", ylabel="seconds", xscale="log", yscale="log")
+    middle.set(
+        title="Run time against size (lines: slopes 0 and 1)",
+        xlabel="width or depth",
+        ylabel="seconds",
+        xscale="log",
+        yscale="log",
+    )
     law(right, [0, 180], [0, 1], label="angle / 180 degrees")
-    for (name, (mean, error)), color, marker in zip(shares.items(), (BLUE, GREEN, ORANGE, PURPLE), "os^v"):
-        points(right, np.degrees(ANGLES), mean, error, label=name, color=color, marker=marker, mfc="none")
-    right.set(title="Hash bits without selection", xlabel="angle between two vectors (degrees)", ylabel="share of bits that differ")
+    for (name, (mean, error)), color, marker in zip(
+        shares.items(), (BLUE, GREEN, ORANGE, PURPLE), "os^v"
+    ):
+        points(
+            right,
+            np.degrees(ANGLES),
+            mean,
+            error,
+            label=name,
+            color=color,
+            marker=marker,
+            mfc="none",
+        )
+    right.set(
+        title="Hash bits without selection",
+        xlabel="angle between two vectors (degrees)",
+        ylabel="share of bits that differ",
+    )
     for ax in (left, middle, right):
         ax.legend()
     png = io.BytesIO()
@@ -210,10 +306,14 @@ def picture(lines, times, shares):
 
 def main():
     """Measure everything, print it as a table, and write build/bench.json and build/bench.png."""
-    hashes = {name: bits for name, (module, bits) in HASHES.items() if importlib.util.find_spec(module)}
+    hashes = {
+        name: bits for name, (module, bits) in HASHES.items() if importlib.util.find_spec(module)
+    }
     missing = sorted(set(HASHES) - set(hashes))
     lines = list(lazy_against_dense())  # first, as the picture expects
-    times = {name: [seconds(timed(size)) for size in sizes] for name, (sizes, timed, _) in GROWTH.items()}
+    times = {
+        name: [seconds(timed(size)) for size in sizes] for name, (sizes, timed, _) in GROWTH.items()
+    }
     shares = {name: flips(bits) for name, bits in hashes.items()}
     lines += [*exponents(times), *pairs_against_draws(), memory(), *hashing(hashes, shares)]
     print("| what | measured | spread | asked |\n| --- | --- | --- | --- |")
@@ -222,7 +322,10 @@ def main():
     for name in missing:
         print(f"skipped: {name} is not installed here")
     folder = output_dir().parent
-    write_whole(folder / "bench.json", json.dumps(dict(lines=lines, skipped=missing, seconds=times), indent=1).encode())
+    write_whole(
+        folder / "bench.json",
+        json.dumps(dict(lines=lines, skipped=missing, seconds=times), indent=1).encode(),
+    )
     write_whole(folder / "bench.png", picture(lines, times, shares))
 
 

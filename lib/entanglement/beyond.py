@@ -1,8 +1,9 @@
-"""Networks that do not select rows: activations, batch normalisation, self-attention, and linear networks trained by gradients.
+"""Networks that do not select rows: activations, batch normalisation, self-attention, and linear
+networks trained by gradients.
 
-A Gaussian matrix acts on N vectors through their span alone, so it is drawn there: exactly its law, at a cost that grows with
-the width and not with its square. Features are arrays (trials, N, width): one network a trial, N inputs (or tokens) through the
-same matrices. Ours.
+A Gaussian matrix acts on N vectors through their span alone, so it is drawn there: exactly its law,
+at a cost that grows with the width and not with its square. Features are arrays (trials, N, width):
+one network a trial, N inputs (or tokens) through the same matrices. Ours.
 """
 
 import numpy as np
@@ -16,7 +17,9 @@ WEIGHTS = ("layers", "width", "width")
 
 
 def pairs_at(theta, width, trials):
-    """`trials` copies of two unit inputs at an angle theta (radians, a scalar), as features (trials, 2, width)."""
+    """`trials` copies of two unit inputs at an angle theta (radians, a scalar), as features
+    (trials, 2, width).
+    """
     theta = check_angles(theta)
     pair = np.zeros((check_count("trials", trials), 2, check_count("width", width, 2)))
     pair[:, 0, 0] = 1
@@ -25,9 +28,13 @@ def pairs_at(theta, width, trials):
 
 
 def tokens_at(theta, count, width, trials):
-    """`trials` copies of `count` unit tokens with the angle theta (radians) between any two, as (mean, rest) for `attention`."""
+    """`trials` copies of `count` unit tokens with the angle theta (radians) between any two, as
+    (mean, rest) for `attention`.
+    """
     count, width = check_count("count", count, 2), check_count("width", width, count + 1)
-    square = 2 * np.sin(check_angles(theta) / 2) ** 2 * (count - 1) / count  # of the distance from the mean
+    square = (
+        2 * np.sin(check_angles(theta) / 2) ** 2 * (count - 1) / count
+    )  # of the distance from the mean
     if square > 1:
         raise ValueError(f"theta: {theta!r} is more than {count} tokens can have between any two")
     trials = check_count("trials", trials)
@@ -38,24 +45,32 @@ def tokens_at(theta, count, width, trials):
 
 
 def images(rng, features, scale=1.0):
-    """W f of the N features f of every trial, (trials, N, width), under a fresh width x width matrix W ~ N(0, scale^2 / width)."""
+    """W f of the N features f of every trial, (trials, N, width), under a fresh width x width
+    matrix W ~ N(0, scale^2 / width).
+    """
     features, scale = stack("features", features, *FEATURES), number("scale", scale, 0)
     R = np.linalg.qr(np.swapaxes(features, -1, -2), mode="r")
-    R = R * np.copysign(1, np.diagonal(R, axis1=-2, axis2=-1))[..., None]  # QR leaves the signs of its columns open
+    R = (
+        R * np.copysign(1, np.diagonal(R, axis1=-2, axis2=-1))[..., None]
+    )  # QR leaves the signs of its columns open
     width = features.shape[-1]
     g = rng.standard_normal((*R.shape[:-1], width))
     return np.swapaxes(R, -1, -2) @ g * (scale / np.sqrt(width))
 
 
 def angles(features):
-    """Angle in radians of the first two features of every trial, (trials,); relative precision down to 1e-12 or so."""
+    """Angle in radians of the first two features of every trial, (trials,); relative precision down
+    to 1e-12 or so.
+    """
     features = stack("features", features, *FEATURES)
     R = np.linalg.qr(np.swapaxes(features[:, :2], 1, 2), mode="r")
     return np.arctan2(np.abs(R[:, 1, 1]), R[:, 0, 1] * np.sign(R[:, 0, 0]))
 
 
 def effective_rank(singular_values):
-    """exp of the entropy of the singular values (along the last axis), scaled to sum to 1: m equal ones give m (Roy and Vetterli 2007)."""
+    """exp of the entropy of the singular values (along the last axis), scaled to sum to 1: m equal
+    ones give m (Roy and Vetterli 2007).
+    """
     singular_values = numbers("singular_values", singular_values, 0)
     if not singular_values.ndim or not singular_values.size:
         raise ValueError(f"singular_values: shape {singular_values.shape}; want (..., N)")
@@ -71,7 +86,9 @@ def feature_rank(features):
 
 
 def walk(layer, features, depth, measure=angles, keep=None):
-    """`measure` of the features at the layers in `keep` (default 0..depth), stacked along the first axis; layer: features -> features."""
+    """`measure` of the features at the layers in `keep` (default 0..depth), stacked along the first
+    axis; layer: features -> features.
+    """
     depth = check_count("depth", depth, 0)
     keep = range(depth + 1) if keep is None else stack("keep", keep, "layers")
     keep = {check_count("keep", layers, 0, depth) for layers in keep}
@@ -83,7 +100,7 @@ def walk(layer, features, depth, measure=angles, keep=None):
     return np.array(found)
 
 
-# --- layers: rng first, features last ----------------------------------------------------------------------------------
+# --- layers: rng first, features last  ----
 
 
 def linear(rng, features):
@@ -97,31 +114,44 @@ def relu(rng, features):
 
 
 def tanh(rng, features, weight_scale, bias_scale):
-    """tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0, bias_scale^2), for features of entries of order 1."""
+    """tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0, bias_scale^2), for features of
+    entries of order 1.
+    """
     features = stack("features", features, *FEATURES)
-    weight_scale, bias_scale = number("weight_scale", weight_scale, 0), number("bias_scale", bias_scale, 0)
+    weight_scale, bias_scale = (
+        number("weight_scale", weight_scale, 0),
+        number("bias_scale", bias_scale, 0),
+    )
     bias = bias_scale * rng.standard_normal((len(features), 1, features.shape[-1]))
     return np.tanh(images(rng, features, weight_scale) + bias)
 
 
 def batch_normalised(rng, features):
-    """A random layer whose units are scaled to unit mean square over the N inputs of the batch; the mean is left in."""
+    """A random layer whose units are scaled to unit mean square over the N inputs of the batch; the
+    mean is left in.
+    """
     h = images(rng, features)
     return h / np.sqrt(np.mean(h**2, axis=1, keepdims=True))
 
 
 def attention(rng, tokens, sharpness, tied=True, skip=False):
-    """One self-attention layer on (mean, rest): the mean token (trials, 1, d) and the n tokens' differences from it, (trials, n, d).
+    """One self-attention layer on (mean, rest): the mean token (trials, 1, d) and the n tokens'
+    differences from it, (trials, n, d).
 
-    Values, queries and keys by fresh Gaussian matrices of variance 1/d; `tied`: queries are the keys. Logits are sharpness times
-    <query, key>. `skip`: the input is added. Kept apart, mean and rest lose no digits however near the tokens come.
+    Values, queries and keys by fresh Gaussian matrices of variance 1/d; `tied`: queries are the
+    keys. Logits are sharpness times <query, key>. `skip`: the input is added. Kept apart, mean and
+    rest lose no digits however near the tokens come.
     """
     (mean, rest), sharpness = tokens, number("sharpness", sharpness, 0)
     tied, skip = flag("tied", tied), flag("skip", skip)
     keys = images(rng, np.concatenate([mean, rest], axis=1))
     queries = keys if tied else images(rng, np.concatenate([mean, rest], axis=1))
-    logits = sharpness * (queries[:, :1] + queries[:, 1:]) @ np.swapaxes(keys[:, 1:], 1, 2)  # a row's constant drops out
-    excess = np.expm1(logits - logits.max(axis=2, keepdims=True))  # softmax weights less an equal share, which draws nothing from rest
+    logits = (
+        sharpness * (queries[:, :1] + queries[:, 1:]) @ np.swapaxes(keys[:, 1:], 1, 2)
+    )  # a row's constant drops out
+    excess = np.expm1(
+        logits - logits.max(axis=2, keepdims=True)
+    )  # softmax weights less an equal share, which draws nothing from rest
     drawn = excess @ rest / (rest.shape[1] + excess.sum(axis=2, keepdims=True))
     common = drawn.mean(axis=1, keepdims=True)
     values = images(rng, np.concatenate([mean + common, drawn - common], axis=1))
@@ -130,7 +160,9 @@ def attention(rng, tokens, sharpness, tied=True, skip=False):
 
 
 def token_angles(tokens):
-    """Angle in radians of the first two tokens of every trial, (trials,), from (mean, rest); right however small."""
+    """Angle in radians of the first two tokens of every trial, (trials,), from (mean, rest); right
+    however small.
+    """
     mean, rest = tokens
     first, step = mean[:, 0] + rest[:, 0], rest[:, 1] - rest[:, 0]
     R = np.linalg.qr(np.stack([first, step], axis=2), mode="r")
@@ -142,12 +174,18 @@ def residual(tokens):
     return np.sqrt(np.mean(np.sum(tokens[1] ** 2, axis=2), axis=1))
 
 
-# --- linear networks trained by gradients ----------------------------------------------------------------------------------
+# --- linear networks trained by gradients  ----
 
 
 def orthogonal_weights(rng, depth, width, size):
-    """`depth` random rotations or reflections of R^width times `size`, (depth, width, width): a balanced start."""
-    depth, width, size = check_count("depth", depth), check_count("width", width), number("size", size, 0)
+    """`depth` random rotations or reflections of R^width times `size`, (depth, width, width): a
+    balanced start.
+    """
+    depth, width, size = (
+        check_count("depth", depth),
+        check_count("width", width),
+        number("size", size, 0),
+    )
     Q, R = np.linalg.qr(rng.standard_normal((depth, width, width)))
     return size * Q * np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None]
 
@@ -162,7 +200,9 @@ def end_to_end(weights):
 
 
 def gradient(weights, X, Y):
-    """Gradient (N, width, width) of |H X - Y|^2 / 2, H the product of the weights; X, Y: (width, samples)."""
+    """Gradient (N, width, width) of |H X - Y|^2 / 2, H the product of the weights; X, Y: (width,
+    samples).
+    """
     return _gradient(*_fitting(weights, X, Y))
 
 
@@ -186,7 +226,9 @@ def _gradient(weights, X, Y):
 
 
 def descend(weights, X, Y, rate, steps, flow=False):
-    """Weights after `steps` gradient steps of size `rate` on |H X - Y|^2 / 2; `flow`: Runge-Kutta steps of the limit of small steps."""
+    """Weights after `steps` gradient steps of size `rate` on |H X - Y|^2 / 2; `flow`: Runge-Kutta
+    steps of the limit of small steps.
+    """
     steps, rate, flow = check_count("steps", steps, 0), number("rate", rate, 0), flag("flow", flow)
     weights, X, Y = _fitting(weights, X, Y)
     for _ in range(steps):
@@ -201,7 +243,9 @@ def descend(weights, X, Y, rate, steps, flow=False):
 
 
 def drift(before, after):
-    """Largest change of W_{j+1}^T W_{j+1} - W_j W_j^T, which gradient flow conserves, over the largest |W_j W_j^T| (Frobenius norms)."""
+    """Largest change of W_{j+1}^T W_{j+1} - W_j W_j^T, which gradient flow conserves, over the
+    largest |W_j W_j^T| (Frobenius norms).
+    """
 
     def balance(W):
         return np.swapaxes(W[1:], 1, 2) @ W[1:] - W[:-1] @ np.swapaxes(W[:-1], 1, 2)
@@ -210,4 +254,6 @@ def drift(before, after):
     if before.shape != after.shape:
         raise ValueError(f"before, after: shapes {before.shape}, {after.shape}; want one")
     size = np.linalg.norm(after @ np.swapaxes(after, 1, 2), axis=(1, 2)).max()
-    return float(np.linalg.norm(balance(after) - balance(before), axis=(1, 2)).max(initial=0) / size)
+    return float(
+        np.linalg.norm(balance(after) - balance(before), axis=(1, 2)).max(initial=0) / size
+    )

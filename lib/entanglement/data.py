@@ -16,11 +16,14 @@ DRAWN = ("key", "star")
 
 def noise(rng, count, input_dim):
     """Independent N(0, 1) inputs, (count, input_dim). rng: NumPy Generator."""
-    return rng.standard_normal((arguments.count("count", count), arguments.count("input_dim", input_dim)))
+    return rng.standard_normal(
+        (arguments.count("count", count), arguments.count("input_dim", input_dim))
+    )
 
 
 def digits(centred=False):
-    """Handwritten digits as (X, y): X (1797, 64), 8 x 8 pixels from 0 to 16, less their mean if `centred`; y the digit.
+    """Handwritten digits as (X, y): X (1797, 64), 8 x 8 pixels from 0 to 16, less their mean if
+    `centred`; y the digit.
 
     Source: scikit-learn's copy of the UCI optical recognition set (Alpaydin and Kaynak 1998).
     """
@@ -32,7 +35,8 @@ def digits(centred=False):
 
 
 def photograph(name, shape):
-    """One of PHOTOGRAPHS as a grey picture of `shape` (rows, columns), 0 (black) to 1; cut to the shape's proportions, centred.
+    """One of PHOTOGRAPHS as a grey picture of `shape` (rows, columns), 0 (black) to 1; cut to the
+    shape's proportions, centred.
 
     Source: the pictures that scikit-image ships (public domain or CC0; see README).
     """
@@ -46,20 +50,25 @@ def photograph(name, shape):
 
 
 def faces(shape=(25, 25)):
-    """The 100 faces of scikit-image's lfw_subset as (100, rows, columns), 0 to 1; 25 x 25 pixels, enlarged to any other `shape`.
+    """The 100 faces of scikit-image's lfw_subset as (100, rows, columns), 0 to 1; 25 x 25 pixels,
+    enlarged to any other `shape`.
 
-    The other 100 of its 200 pictures show no face and are left out. Source: Labeled Faces in the Wild (Huang et al. 2007).
+    The other 100 of its 200 pictures show no face and are left out. Source: Labeled Faces in the
+    Wild (Huang et al. 2007).
     """
     from PIL import Image
     from skimage.data import lfw_subset
 
     shape = arguments.shape("shape", shape, 1, 2)
-    enlarged = [_resized(Image.fromarray(face), shape) for face in lfw_subset()[:100].astype(np.float32)]
+    enlarged = [
+        _resized(Image.fromarray(face), shape) for face in lfw_subset()[:100].astype(np.float32)
+    ]
     return np.clip(enlarged, 0, 1)
 
 
 def standardised(picture, columns=False):
-    """A picture (rows, columns) with mean 0 and variance 1, as a whole or column by column; a constant column becomes 0.
+    """A picture (rows, columns) with mean 0 and variance 1, as a whole or column by column; a
+    constant column becomes 0.
 
     ValueError for a picture of which nothing is left, or that holds NaN.
     """
@@ -69,12 +78,16 @@ def standardised(picture, columns=False):
     deviation = centred.std(axis=axis)
     kept = deviation > 1e-9 * np.abs(picture).max()
     if not np.any(kept):
-        raise ValueError(f"picture: it is constant{' in every column' if columns else ''}, nothing is left of it once standardised")
+        raise ValueError(
+            f"picture: it is constant{' in every column' if columns else ''}, nothing is left of it once standardised"
+        )
     return np.where(kept, centred / np.where(kept, deviation, 1), 0.0)
 
 
 def silhouette(name, shape):
-    """A binary picture (rows, columns), True where the figure is: "horse" (scikit-image's), or one of DRAWN, drawn here."""
+    """A binary picture (rows, columns), True where the figure is: "horse" (scikit-image's), or one
+    of DRAWN, drawn here.
+    """
     from PIL import Image
     from skimage.data import horse
 
@@ -86,7 +99,9 @@ def silhouette(name, shape):
     if name == "star":
         outer, inner, half = 0.95, 0.363, np.pi / 5  # radii of tips and notches
         turn = np.abs((np.arctan2(x, -y - 0.05) + half) % (2 * half) - half)  # from the nearest tip
-        return np.hypot(x, y + 0.05) < outer * inner * np.sin(half) / (inner * np.sin(half - turn) + outer * np.sin(turn))
+        return np.hypot(x, y + 0.05) < outer * inner * np.sin(half) / (
+            inner * np.sin(half - turn) + outer * np.sin(turn)
+        )
     if name == "key":
         from_bow = np.hypot(x + 0.5, y)
         shaft = (np.abs(y) < 0.1) & (x > -0.2) & (x < 0.9)
@@ -98,8 +113,9 @@ def silhouette(name, shape):
 def own_input(path, shape=None):
     """A reader's own input as a float array: an .npy file, or a picture made grey, 0 (black) to 1.
 
-    shape: (rows, columns) wanted; pictures are resized to it, arrays must have it already (or be flat with as many numbers).
-    Raises ValueError naming the path if it is missing, unreadable, too large, empty, constant, or not finite.
+    shape: (rows, columns) wanted; pictures are resized to it, arrays must have it already (or be
+    flat with as many numbers). Raises ValueError naming the path if it is missing, unreadable, too
+    large, empty, constant, or not finite.
     """
     shape = None if shape is None else arguments.shape("shape", shape, 1, 2)
     if not isinstance(path, str | PathLike):
@@ -108,7 +124,9 @@ def own_input(path, shape=None):
     if not path.is_file():
         raise ValueError(f"path: {str(path)!r} is not a file")
     if path.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"path: {str(path)!r} has {path.stat().st_size} bytes, more than {LARGEST_FILE}")
+        raise ValueError(
+            f"path: {str(path)!r} has {path.stat().st_size} bytes, more than {LARGEST_FILE}"
+        )
     values = _array(path, shape) if path.suffix == ".npy" else _picture(path, shape)
     if values.size and values.min() == values.max():
         raise ValueError(f"path: {str(path)!r} is constant, {values.flat[0]:g} everywhere")
@@ -127,12 +145,16 @@ def _array(path, shape):
 
 
 def _grey(picture):
-    """A picture of any mode in 8 bits: deep ones (16 bits, float) scaled to their range, transparent ones on white."""
+    """A picture of any mode in 8 bits: deep ones (16 bits, float) scaled to their range,
+    transparent ones on white.
+    """
     from PIL import Image
 
     if picture.mode[0] in "IF":
         values = np.asarray(picture, dtype=float)
-        return Image.fromarray(np.uint8(255 * (values - values.min()) / max(np.ptp(values), 1e-300)))
+        return Image.fromarray(
+            np.uint8(255 * (values - values.min()) / max(np.ptp(values), 1e-300))
+        )
     colour = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour).convert("L")
 
@@ -144,11 +166,26 @@ def _resized(picture, shape):
 
 
 def _cut(picture, shape):
-    """The centred part of a grey 8 bit picture that has the proportions of `shape`, resized to it, 0 to 1."""
+    """The centred part of a grey 8 bit picture that has the proportions of `shape`, resized to it,
+    0 to 1.
+    """
     scale = min(picture.height / shape[0], picture.width / shape[1])
     half_height, half_width = scale * shape[0] / 2, scale * shape[1] / 2
     x, y = picture.width / 2, picture.height / 2
-    return _resized(picture.crop((int(x - half_width), int(y - half_height), int(x + half_width), int(y + half_height))), shape) / 255
+    return (
+        _resized(
+            picture.crop(
+                (
+                    int(x - half_width),
+                    int(y - half_height),
+                    int(x + half_width),
+                    int(y + half_height),
+                )
+            ),
+            shape,
+        )
+        / 255
+    )
 
 
 def _picture(path, shape):
@@ -157,8 +194,16 @@ def _picture(path, shape):
     try:
         with Image.open(path) as picture:
             if picture.width * picture.height > LARGEST_PICTURE:
-                raise ValueError(f"{picture.width} x {picture.height} pixels are more than {LARGEST_PICTURE}")
+                raise ValueError(
+                    f"{picture.width} x {picture.height} pixels are more than {LARGEST_PICTURE}"
+                )
             grey = _grey(picture)
-            return np.asarray(grey, dtype=float) / 255 if shape is None else _resized(grey, shape) / 255
+            return (
+                np.asarray(grey, dtype=float) / 255
+                if shape is None
+                else _resized(grey, shape) / 255
+            )
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"path: {str(path)!r} is not a picture that can be read ({error})") from error
+        raise ValueError(
+            f"path: {str(path)!r} is not a picture that can be read ({error})"
+        ) from error

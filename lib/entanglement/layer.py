@@ -5,8 +5,6 @@ drawn in O(k).
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 
-import numpy as np
-
 from entanglement import rules
 from entanglement.arguments import count, shape
 

@@ -1,7 +1,9 @@
-"""Information reconciliation: the authors' masks, what a stranger reads, what the public rows give away, and a code-offset.
+"""Information reconciliation: the authors' masks, what a stranger reads, what the public rows give
+away, and a code-offset.
 
-The authors publish message * sign(unit feature of the key) together with the network; whoever has another input decodes with its signs.
-The code-offset (Juels and Wattenberg 1999) on the largest coordinates of a key is this companion's, as are the laws in theory.
+The authors publish message * sign(unit feature of the key) together with the network; whoever has
+another input decodes with its signs. The code-offset (Juels and Wattenberg 1999) on the largest
+coordinates of a key is this companion's, as are the laws in theory.
 """
 
 import hashlib
@@ -13,16 +15,20 @@ from entanglement import arguments
 from entanglement.arguments import count, inputs, one_input, signs
 from entanglement.layer import margins, require
 
-# --- the authors' scheme -----------------------------------------------------------------------------------------------
+# --- the authors' scheme  ----
 
 
 def pad(net, X, layer=None):
-    """Signs (P, width) of the unit features of the rows of X (P, d) after `layer` layers (default: all): -1 and +1."""
+    """Signs (P, width) of the unit features of the rows of X (P, d) after `layer` layers (default:
+    all): -1 and +1.
+    """
     return np.where(net.transform(X, layer) < 0, -1.0, 1.0)
 
 
 def mask(message, pad):
-    """The message times the pad, both of -1 and +1 and of one last axis; masking twice gives the message back."""
+    """The message times the pad, both of -1 and +1 and of one last axis; masking twice gives the
+    message back.
+    """
     message, pad = signs("message", message), signs("pad", pad)
     if message.shape[-1:] != pad.shape[-1:]:
         raise ValueError(f"pad: shape {pad.shape} does not fit the message's {message.shape}")
@@ -30,7 +36,9 @@ def mask(message, pad):
 
 
 def bit_error(decoded, message):
-    """Share of differing bits along the last axis of two arrays of -1 and +1 that broadcast: 0 recovered, 1 inverted, 1/2 nothing."""
+    """Share of differing bits along the last axis of two arrays of -1 and +1 that broadcast: 0
+    recovered, 1 inverted, 1/2 nothing.
+    """
     return np.mean(signs("decoded", decoded) != signs("message", message), axis=-1)
 
 
@@ -41,21 +49,30 @@ def folded(error):
 
 
 def pixel_errors(layer, velocity, rng):
-    """Share of wrong pixels of one decoder in each of P networks, from the proper velocity (P,) at the last layer's input; exact.
+    """Share of wrong pixels of one decoder in each of P networks, from the proper velocity (P,) at
+    the last layer's input; exact.
 
-    velocity: a Velocity of shape (P,), as pairs.simulate returns for keep=[depth - 1] less its last axis. Rule `largest`.
+    velocity: a Velocity of shape (P,), as pairs.simulate returns for keep=[depth - 1] less its last
+    axis. Rule `largest`.
     """
     w = velocity.sign * np.exp(np.minimum(velocity.log_abs, 700))
-    return np.array([np.mean((a := margins(layer, rng)) * (a * wi + rng.standard_normal(layer.width)) < 0) for wi in w])
+    return np.array(
+        [
+            np.mean((a := margins(layer, rng)) * (a * wi + rng.standard_normal(layer.width)) < 0)
+            for wi in w
+        ]
+    )
 
 
-# --- what is public ----------------------------------------------------------------------------------------------------
+# --- what is public  ----
 
 
 def public_rows(layer, x, depth, rng):
-    """The matrices W_1 .. W_L (list of (width, .)) of a network inferred from x (d,), rule `largest`; the pool is never drawn.
+    """The matrices W_1 .. W_L (list of (width, .)) of a network inferred from x (d,), rule
+    `largest`; the pool is never drawn.
 
-    A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g: exact in law.
+    A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g: exact in
+    law.
     """
     unit, weights, width = one_input("x", x), [], require(layer).width
     for _ in range(count("depth", depth)):
@@ -67,9 +84,11 @@ def public_rows(layer, x, depth, rng):
 
 
 def guessed_key(rng, weights, rounds):
-    """The key's direction up to sign, a unit vector (d,), found without it: power iteration on H^T H, H = W_L ... W_1, from noise.
+    """The key's direction up to sign, a unit vector (d,), found without it: power iteration on H^T
+    H, H = W_L ... W_1, from noise.
 
-    weights: [W_1, .., W_L], arrays; rounds: of the iteration, each through all layers and back; rng: of the first guess.
+    weights: [W_1, .., W_L], arrays; rounds: of the iteration, each through all layers and back;
+    rng: of the first guess.
     """
     v = rng.standard_normal(weights[0].shape[1])
     for _ in range(count("rounds", rounds)):
@@ -79,13 +98,15 @@ def guessed_key(rng, weights, rounds):
     return v
 
 
-# --- a code-offset on selected bits ------------------------------------------------------------------------------------
+# --- a code-offset on selected bits  ----
 
 
 class Helper(NamedTuple):
-    """What is published: indices of the selected coordinates, a codeword plus their signs, and a hash to check against.
+    """What is published: indices of the selected coordinates, a codeword plus their signs, and a
+    hash to check against.
 
-    The hash lets anybody try all 2^code.k codewords: a secret of practical size takes a longer code.
+    The hash lets anybody try all 2^code.k codewords: a secret of practical size takes a longer
+    code.
     """
 
     kept: np.ndarray
@@ -94,7 +115,9 @@ class Helper(NamedTuple):
 
 
 def bch(length, corrects):
-    """The binary BCH code of `length` 2^m - 1 that corrects any `corrects` errors: a galois.BCH, with .n, .k bits of key, and .t."""
+    """The binary BCH code of `length` 2^m - 1 that corrects any `corrects` errors: a galois.BCH,
+    with .n, .k bits of key, and .t.
+    """
     length, corrects = count("length", length, 3), count("corrects", corrects)
     if length & (length + 1):
         raise ValueError(f"length: {length} is not 2^m - 1")
@@ -102,42 +125,61 @@ def bch(length, corrects):
         raise ValueError(f"corrects: {corrects} errors in {length} bits leave no key")
     import galois
 
-    field = galois.GF(length + 1, compile="python-calculate")  # compiling takes longer than a few hundred words
+    field = galois.GF(
+        length + 1, compile="python-calculate"
+    )  # compiling takes longer than a few hundred words
     return galois.BCH(length, d=2 * corrects + 1, extension_field=field)
 
 
 def enrol(rng, x, code):
-    """(key bits, Helper) of a key x (d,): the signs of its code.n largest coordinates, and what is published about them."""
+    """(key bits, Helper) of a key x (d,): the signs of its code.n largest coordinates, and what is
+    published about them.
+    """
     x = one_input("x", x)
     if len(x) < code.n:
         raise ValueError(f"x: {len(x)} coordinates, fewer than the code's {code.n} bits")
     kept = np.sort(np.argpartition(-np.abs(x), code.n - 1)[: code.n])
     bits = x[kept] > 0
     codeword = np.asarray(code.encode(rng.integers(0, 2, code.k, dtype=np.uint8))) == 1
-    return bits, Helper(kept, bits ^ codeword, hashlib.sha256(b"check" + np.packbits(bits).tobytes()).digest())
+    return bits, Helper(
+        kept, bits ^ codeword, hashlib.sha256(b"check" + np.packbits(bits).tobytes()).digest()
+    )
 
 
 def recover(X, helper, code):
-    """(bits (P, code.n), accepted (P,)) from noisy copies X (P, d) of a key: decoded to the nearest codeword, then checked by hash.
+    """(bits (P, code.n), accepted (P,)) from noisy copies X (P, d) of a key: decoded to the nearest
+    codeword, then checked by hash.
 
     helper, code: as enrol returned and took them. ValueError for copies shorter than the key.
     """
     X = inputs("X", X)
     if X.shape[1] <= helper.kept.max():
-        raise ValueError(f"X: {X.shape[1]} columns, but the helper names column {helper.kept.max()}")
+        raise ValueError(
+            f"X: {X.shape[1]} columns, but the helper names column {helper.kept.max()}"
+        )
     noisy = X[:, helper.kept] > 0
-    bits = (np.asarray(code.decode((noisy ^ helper.offset).astype(np.uint8), output="codeword")) == 1) ^ helper.offset
-    return bits, np.array([hashlib.sha256(b"check" + np.packbits(row).tobytes()).digest() == helper.digest for row in bits])
+    bits = (
+        np.asarray(code.decode((noisy ^ helper.offset).astype(np.uint8), output="codeword")) == 1
+    ) ^ helper.offset
+    return bits, np.array(
+        [
+            hashlib.sha256(b"check" + np.packbits(row).tobytes()).digest() == helper.digest
+            for row in bits
+        ]
+    )
 
 
 def stream(bits, count):
-    """A pad (count,) of -1 and +1 grown from recovered bits (n,) by SHAKE-256: nothing of it is left if one bit is wrong.
+    """A pad (count,) of -1 and +1 grown from recovered bits (n,) by SHAKE-256: nothing of it is
+    left if one bit is wrong.
 
     bits: bool, as enrol and recover return them; ValueError otherwise.
     """
     kind = getattr(bits, "dtype", type(bits).__name__)
     if kind != bool or np.ndim(bits) != 1 or not len(bits):
-        raise ValueError(f"bits: of type {kind}, want a bool array (n,), as enrol and recover return them")
+        raise ValueError(
+            f"bits: of type {kind}, want a bool array (n,), as enrol and recover return them"
+        )
     count = arguments.count("count", count)
     drawn = hashlib.shake_256(b"pad" + np.packbits(bits).tobytes()).digest(-(-count // 8))
     return 2.0 * np.unpackbits(np.frombuffer(drawn, dtype=np.uint8))[:count] - 1

@@ -1,7 +1,9 @@
-"""How far an input must move to change sides: the exact certificate, attacks that look for less, and what carries over.
+"""How far an input must move to change sides: the exact certificate, attacks that look for less,
+and what carries over.
 
-At every depth the output side of an entangling network is sign<r, x'>, r = H^T u_L / |H^T u_L| with H = W_L ... W_1 and u_L the
-training input's unit feature. So the smallest L2 perturbation that flips it is |<r, x'>|, along r; no attack can do with less. Ours.
+At every depth the output side of an entangling network is sign<r, x'>, r = H^T u_L / |H^T u_L| with
+H = W_L ... W_1 and u_L the training input's unit feature. So the smallest L2 perturbation that
+flips it is |<r, x'>|, along r; no attack can do with less. Ours.
 """
 
 from copy import copy
@@ -13,7 +15,8 @@ from entanglement.lazy import LazyNetwork
 
 
 def direction(net):
-    """The unit vector r (d,) whose sign<r, x'> is the output side of x' for a fitted network, at its full depth.
+    """The unit vector r (d,) whose sign<r, x'> is the output side of x' for a fitted network, at
+    its full depth.
 
     net: DenseNetwork or LazyNetwork. ValueError if it has no training input yet.
     """
@@ -21,24 +24,30 @@ def direction(net):
 
 
 def certificate(net, X):
-    """Smallest L2 norms (P,) of a perturbation that flips the output side of the rows of X (P, d): |<r, x'>|, exact.
+    """Smallest L2 norms (P,) of a perturbation that flips the output side of the rows of X (P, d):
+    |<r, x'>|, exact.
 
-    In the units of X. Nothing shorter flips a side, whatever the attack; a step of this length along -sign<r, x'> r reaches the border.
+    In the units of X. Nothing shorter flips a side, whatever the attack; a step of this length
+    along -sign<r, x'> r reaches the border.
     """
     r = direction(net)
     return np.abs(inputs("X", X, net.input_dim) @ r)
 
 
 def directions_by_layer(net):
-    """The directions r_1 .. r_L after each layer of a fitted network, unit rows (depth, d); the last one is `direction`."""
+    """The directions r_1 .. r_L after each layer of a fitted network, unit rows (depth, d); the
+    last one is `direction`.
+    """
     r = np.array([H.T @ u for H, u in _products(net)])
     return r / np.linalg.norm(r, axis=1, keepdims=True)
 
 
 def public_directions(net):
-    """What a reader of the matrices alone makes of them: the leading right singular vector of W_l ... W_1, unit rows (depth, d).
+    """What a reader of the matrices alone makes of them: the leading right singular vector of W_l
+    ... W_1, unit rows (depth, d).
 
-    By 128 steps of power iteration (seven squarings), without the training input or its feature. net: a fitted network.
+    By 128 steps of power iteration (seven squarings), without the training input or its feature.
+    net: a fitted network.
     """
     found = []
     for H, _ in _products(net):
@@ -52,12 +61,18 @@ def public_directions(net):
 
 
 def _products(net):
-    """W_l ... W_1 up to a factor, and the training input's unit feature, after each layer; of a LazyNetwork in its frames."""
+    """W_l ... W_1 up to a factor, and the training input's unit feature, after each layer; of a
+    LazyNetwork in its frames.
+    """
     direction(net)  # a LazyNetwork samples all its weights
     if isinstance(net, LazyNetwork):
         H, u, layers = net.basis.T, np.eye(net.input_dim)[0], net.triangles
     else:
-        H, u, layers = np.eye(net.input_dim), net.training_input.numpy(), [W.numpy() for W in net.weights]
+        H, u, layers = (
+            np.eye(net.input_dim),
+            net.training_input.numpy(),
+            [W.numpy() for W in net.weights],
+        )
     for W in layers:
         H, u = W[:, : len(H)] @ H, W[:, : len(u)] @ u
         H, u = H / np.linalg.norm(H), u / np.linalg.norm(u)
@@ -65,15 +80,19 @@ def _products(net):
 
 
 def graft(net, shared, other):
-    """A DenseNetwork whose first `shared` layers are those of `net` and whose others have the law of fresh ones, drawn as `other` was.
+    """A DenseNetwork whose first `shared` layers are those of `net` and whose others have the law
+    of fresh ones, drawn as `other` was.
 
-    net, other: DenseNetworks of one shape, inferred from the same input. The first layer taken from `other` is reflected, so
-    that its rows were selected for the feature that `net` hands over: exactly the law of inferring it there. Ours.
+    net, other: DenseNetworks of one shape, inferred from the same input. The first layer taken from
+    `other` is reflected, so that its rows were selected for the feature that `net` hands over:
+    exactly the law of inferring it there. Ours.
     """
     _check_dense("net", net), _check_dense("other", other)
     shapes = [(member.layer, member.depth, member.input_dim) for member in (net, other)]
     if shapes[0] != shapes[1] or not np.allclose(net.training_input, other.training_input):
-        raise ValueError(f"other: shape {shapes[1]}, or another training input than net of shape {shapes[0]}")
+        raise ValueError(
+            f"other: shape {shapes[1]}, or another training input than net of shape {shapes[0]}"
+        )
     if count("shared", shared, 0) > net.depth:
         raise ValueError(f"shared: {shared} is more than depth {net.depth}")
     grafted = copy(other)
@@ -90,10 +109,12 @@ def graft(net, shared, other):
 
 
 def side_gradient(net, X, unit=True):
-    """The gradient function, for `pgd` or `climb`, of the loss that pushes the rows of X (P, d) across the border of their side.
+    """The gradient function, for `pgd` or `climb`, of the loss that pushes the rows of X (P, d)
+    across the border of their side.
 
-    The loss is -side times the cosine of the feature and the training input's (`unit`), or times their inner product, whose
-    gradient does not fade with depth. net: a fitted DenseNetwork, differentiated by torch; the sides are those of X, once and for all.
+    The loss is -side times the cosine of the feature and the training input's (`unit`), or times
+    their inner product, whose gradient does not fade with depth. net: a fitted DenseNetwork,
+    differentiated by torch; the sides are those of X, once and for all.
     """
     import torch
 
@@ -116,7 +137,9 @@ def side_gradient(net, X, unit=True):
 
 
 def climb(gradient, X, rate, steps):
-    """Plain gradient ascent, `steps` steps of rate times the gradient, from the rows of X (P, d): no budget, no unit steps."""
+    """Plain gradient ascent, `steps` steps of rate times the gradient, from the rows of X (P, d):
+    no budget, no unit steps.
+    """
     moved, rate = inputs("X", X).copy(), number("rate", rate, 0)
     for _ in range(count("steps", steps)):
         moved = moved + rate * gradient(moved)
@@ -124,10 +147,12 @@ def climb(gradient, X, rate, steps):
 
 
 def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
-    """Projected gradient ascent (Madry et al. 2018): the rows of X (P, d), each moved by at most `radius` to raise a loss.
+    """Projected gradient ascent (Madry et al. 2018): the rows of X (P, d), each moved by at most
+    `radius` to raise a loss.
 
-    gradient: function from inputs (P, d) to the gradient (P, d) of each row's loss. radius: scalar or (P,). norm: 2 or np.inf.
-    limits: (least, greatest) value of a pixel, which X keeps. Steps of 2.5 radius / steps; the projection is outside the loss.
+    gradient: function from inputs (P, d) to the gradient (P, d) of each row's loss. radius: scalar
+    or (P,). norm: 2 or np.inf. limits: (least, greatest) value of a pixel, which X keeps. Steps of
+    2.5 radius / steps; the projection is outside the loss.
     """
     X = inputs("X", X)
     if norm not in (2, np.inf):
@@ -172,9 +197,11 @@ def _inside(step, radius, norm):
 
 
 def least_score(X, score, radius, limits):
-    """Least values (P,) of <score, x'> that an L_inf attack can reach: |x' - x| <= radius in every pixel, within limits; exact.
+    """Least values (P,) of <score, x'> that an L_inf attack can reach: |x' - x| <= radius in every
+    pixel, within limits; exact.
 
-    X: rows (P, d) within limits; score: (d,) or one a row; limits: (least, greatest) value of a pixel. Each pixel goes as far as it may.
+    X: rows (P, d) within limits; score: (d,) or one a row; limits: (least, greatest) value of a
+    pixel. Each pixel goes as far as it may.
     """
     X, score, limits = inputs("X", X), numbers("score", score), _limits(limits)
     if score.shape not in (X.shape[1:], X.shape):
@@ -185,9 +212,11 @@ def least_score(X, score, radius, limits):
 
 
 def velocity_parts(net):
-    """p (depth, d) and G (depth, d, d) with w_l(x') = <p_l, x'> / sqrt(x'^T G_l x') after each layer l of a fitted network.
+    """p (depth, d) and G (depth, d, d) with w_l(x') = <p_l, x'> / sqrt(x'^T G_l x') after each
+    layer l of a fitted network.
 
-    p is along r; G = R^T R, R the network less its part along the training input's unit feature. Relative error e^(l gain) 1e-16.
+    p is along r; G = R^T R, R the network less its part along the training input's unit feature.
+    Relative error e^(l gain) 1e-16.
     """
     along, squares = [], []
     for H, u in _products(net):
@@ -198,7 +227,9 @@ def velocity_parts(net):
 
 
 def velocity_and_gradient(p, G, X):
-    """w (..., P) and its gradients (..., P, d) at the rows of X (P, d), from the p (..., d) and G (..., d, d) of velocity_parts."""
+    """w (..., P) and its gradients (..., P, d) at the rows of X (P, d), from the p (..., d) and G
+    (..., d, d) of velocity_parts.
+    """
     X, p, G = inputs("X", X), numbers("p", p), numbers("G", G)
     if p.shape[-1:] != X.shape[1:]:
         raise ValueError(f"p: shape {p.shape}; want (..., {X.shape[1]})")
@@ -211,15 +242,22 @@ def velocity_and_gradient(p, G, X):
 
 
 def pooled_decidability(genuine, impostor):
-    """d' = |difference of the means| / sqrt(mean of the variances) of two sets of scores, and its standard error.
+    """d' = |difference of the means| / sqrt(mean of the variances) of two sets of scores, and its
+    standard error.
 
-    genuine, impostor: (R, P), P scores from each of R independent networks, pooled; the error is a jackknife over R.
-    Source: Daugman 2000; Efron 1982.
+    genuine, impostor: (R, P), P scores from each of R independent networks, pooled; the error is a
+    jackknife over R. Source: Daugman 2000; Efron 1982.
     """
-    scores = [numbers(name, values) for name, values in (("genuine", genuine), ("impostor", impostor))]
+    scores = [
+        numbers(name, values) for name, values in (("genuine", genuine), ("impostor", impostor))
+    ]
     if scores[0].ndim != 2 or scores[0].shape != scores[1].shape or len(scores[0]) < 2:
-        raise ValueError(f"genuine, impostor: shapes {scores[0].shape} and {scores[1].shape}; want one shape (R, P) with R > 1")
-    moments = np.array([[np.mean(s**p, axis=1) for p in (1, 2)] for s in scores])  # (set, power, network)
+        raise ValueError(
+            f"genuine, impostor: shapes {scores[0].shape} and {scores[1].shape}; want one shape (R, P) with R > 1"
+        )
+    moments = np.array(
+        [[np.mean(s**p, axis=1) for p in (1, 2)] for s in scores]
+    )  # (set, power, network)
     networks = moments.shape[2]
     without = (moments.sum(axis=2, keepdims=True) - moments) / (networks - 1)
 
@@ -227,10 +265,14 @@ def pooled_decidability(genuine, impostor):
         mean, square = moments[:, 0], moments[:, 1]
         return np.abs(mean[0] - mean[1]) / np.sqrt(np.mean(square - mean**2, axis=0))
 
-    return float(ratio(moments.mean(axis=2))), float(np.sqrt((networks - 1) * np.var(ratio(without))))
+    return float(ratio(moments.mean(axis=2))), float(
+        np.sqrt((networks - 1) * np.var(ratio(without)))
+    )
 
 
 def _check_dense(name, net):
     """ValueError unless `net` is a fitted network that holds its matrices."""
     if not getattr(net, "weights", None):
-        raise ValueError(f"{name}: {type(net).__name__} without matrices; want a fitted DenseNetwork")
+        raise ValueError(
+            f"{name}: {type(net).__name__} without matrices; want a fitted DenseNetwork"
+        )

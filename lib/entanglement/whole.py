@@ -58,8 +58,8 @@ def log_volumes(layer, inputs, depth, rng):
     and after every layer: (depth + 1, networks).
 
     inputs: (networks, P, d), the first of the P the training input, P - 1 at most the width and d.
-    The frame is made orthonormal again after every layer (Benettin et al. 1980), so that no depth is
-    too deep.
+    The frame is made orthonormal again after every layer (Benettin et al. 1980), so that no depth
+    is too deep.
     """
     X = _inputs(inputs)
     F = X[:, 1:].transpose(0, 2, 1)

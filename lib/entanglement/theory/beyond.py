@@ -17,19 +17,27 @@ ENTANGLED = 10.0  # median |w| from which pairs count as entangled
 
 
 def relu_angle(theta, depth):
-    """Angle of a pair after `depth` wide ReLU layers of He scale, radians. Source: arc-cosine kernel (Cho and Saul 2009)."""
+    """Angle of a pair after `depth` wide ReLU layers of He scale, radians. Source: arc-cosine
+    kernel (Cho and Saul 2009).
+    """
     theta = angles(theta)
     for _ in range(count("depth", depth, 0)):
         # cos theta' = (sin theta + (pi - theta) cos theta)/pi in half angles: no cancellation at small theta
-        theta = 2 * np.arcsin(np.sqrt(np.sin(theta / 2) ** 2 - theta**2 * special.spherical_jn(1, theta) / (2 * np.pi)))
+        theta = 2 * np.arcsin(
+            np.sqrt(
+                np.sin(theta / 2) ** 2 - theta**2 * special.spherical_jn(1, theta) / (2 * np.pi)
+            )
+        )
     return theta
 
 
 def relu_typical_angle(width, theta, depth):
-    """Typical angle, exp E ln(theta) in radians, after 0..depth ReLU layers of He scale and finite width: (depth + 1,).
+    """Typical angle, exp E ln(theta) in radians, after 0..depth ReLU layers of He scale and finite
+    width: (depth + 1,).
 
-    ln(theta) is carried as a normal variable through the wide map; a layer takes relu_step's mean from it and adds its variance. Exact for
-    near pairs; from 1 radian on its logarithm is right to about 5/width. Ours; Jakub and Nica 2024 have mean and variance to that order.
+    ln(theta) is carried as a normal variable through the wide map; a layer takes relu_step's mean
+    from it and adds its variance. Exact for near pairs; from 1 radian on its logarithm is right to
+    about 5/width. Ours; Jakub and Nica 2024 have mean and variance to that order.
     """
     loss, spread = relu_step(count("width", width, 8))
     node, weight = hermite(15)
@@ -46,9 +54,11 @@ def relu_typical_angle(width, theta, depth):
 
 @lru_cache(maxsize=32)
 def relu_step(width):
-    """Mean loss (nats) and variance of ln(angle) of a near pair in a ReLU layer of finite width: about 1/width and 2/width.
+    """Mean loss (nats) and variance of ln(angle) of a near pair in a ReLU layer of finite width:
+    about 1/width and 2/width.
 
-    Near inputs share their active units, m ~ Bin(width, 1/2) of them, and a layer is an ordinary linear one of width m. Ours.
+    Near inputs share their active units, m ~ Bin(width, 1/2) of them, and a layer is an ordinary
+    linear one of width m. Ours.
     """
     width = count("width", width, 8)
     reach = 6 * int(np.ceil(np.sqrt(width)))  # 12 standard deviations
@@ -61,13 +71,17 @@ def relu_step(width):
 
 @lru_cache(maxsize=64)
 def tanh_fixed_point(weight_scale, bias_scale):
-    """(q, chi) of a wide tanh network tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0, bias_scale^2).
+    """(q, chi) of a wide tanh network tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0,
+    bias_scale^2).
 
-    q: variance of W f + b where lengths rest; chi: factor a layer on the squared distance of near inputs, ordered < 1 < chaotic.
-    Source: mean field (Poole et al. 2016, Schoenholz et al. 2017). bias_scale > 0.
+    q: variance of W f + b where lengths rest; chi: factor a layer on the squared distance of near
+    inputs, ordered < 1 < chaotic. Source: mean field (Poole et al. 2016, Schoenholz et al. 2017).
+    bias_scale > 0.
     """
     if not (weight_scale > 0 and bias_scale > 0):
-        raise ValueError(f"weight_scale, bias_scale: {weight_scale!r}, {bias_scale!r} are not both above 0")
+        raise ValueError(
+            f"weight_scale, bias_scale: {weight_scale!r}, {bias_scale!r} are not both above 0"
+        )
     z, weight = normal_trapezoid(121)
 
     def excess(q):
@@ -78,10 +92,12 @@ def tanh_fixed_point(weight_scale, bias_scale):
 
 
 def tanh_angle(theta, depth, weight_scale, bias_scale):
-    """Angle (radians) of a pair after 0..depth wide tanh layers, (depth + 1,), from a scalar theta and inputs of resting length.
+    """Angle (radians) of a pair after 0..depth wide tanh layers, (depth + 1,), from a scalar theta
+    and inputs of resting length.
 
-    sin^2(theta'/2) = E (tanh h - tanh h')^2 / (4 p), p = (q - b^2)/w^2, over h, h' of variance q at the angle t with
-    sin^2(t/2) = (w^2 p / q) sin^2(theta/2); in half angles nothing cancels. Source: Poole et al. 2016.
+    sin^2(theta'/2) = E (tanh h - tanh h')^2 / (4 p), p = (q - b^2)/w^2, over h, h' of variance q at
+    the angle t with sin^2(t/2) = (w^2 p / q) sin^2(theta/2); in half angles nothing cancels.
+    Source: Poole et al. 2016.
     """
     weight_scale = number("weight_scale", weight_scale, 0, open=True)
     bias_scale = number("bias_scale", bias_scale, 0, open=True)
@@ -93,36 +109,44 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
         half = np.sqrt(inside) * np.sin(path[-1] / 2)
         near, apart = np.sqrt(q * (1 - half**2)) * z[:, None], np.sqrt(q) * half * z
         square = weight @ (np.tanh(near + apart) - np.tanh(near - apart)) ** 2 @ weight
-        path.append(2 * float(np.arcsin(np.sqrt(min(1.0, square * weight_scale**2 / (4 * q * inside))))))
+        path.append(
+            2 * float(np.arcsin(np.sqrt(min(1.0, square * weight_scale**2 / (4 * q * inside)))))
+        )
     return np.array(path)
 
 
 def batch_norm_angle(theta, depth):
-    """Angle (radians) of two inputs after `depth` wide batch-normalised linear layers whose batch they are; theta: any shape.
+    """Angle (radians) of two inputs after `depth` wide batch-normalised linear layers whose batch
+    they are; theta: any shape.
 
-    Artanh(cos theta), the rapidity, is halved by every layer, whatever the lengths ratio was before: they end orthogonal. Ours: the unit
-    rows of a layer are normal vectors on the circle, E[a x^2 / (a x^2 + b y^2)] = sqrt(a) / (sqrt(a) + sqrt(b)).
+    Artanh(cos theta), the rapidity, is halved by every layer, whatever the lengths ratio was
+    before: they end orthogonal. Ours: the unit rows of a layer are normal vectors on the circle,
+    E[a x^2 / (a x^2 + b y^2)] = sqrt(a) / (sqrt(a) + sqrt(b)).
     """
     rapidity = np.arctanh(np.cos(angles(theta))) * 0.5 ** numbers("depth", depth, 0)
     return np.arccos(np.tanh(rapidity))
 
 
 def batch_norm_spread(width, inputs):
-    """Variance over mean squared of the Gram eigenvalues of a batch of `inputs` inputs, at rest in a batch-normalised linear network.
+    """Variance over mean squared of the Gram eigenvalues of a batch of `inputs` inputs, at rest in
+    a batch-normalised linear network.
 
-    A layer multiplies deviations by inputs/(inputs+2) and draws `width` new rows, which adds (inputs-1)/width. About inputs^2 / (4 width);
-    holds where that is small. The batch's participation rank is inputs / (1 + spread). Ours.
+    A layer multiplies deviations by inputs/(inputs+2) and draws `width` new rows, which adds
+    (inputs-1)/width. About inputs^2 / (4 width); holds where that is small. The batch's
+    participation rank is inputs / (1 + spread). Ours.
     """
     inputs, width = count("inputs", inputs, 2), count("width", width)
     return (inputs - 1) / width / (1 - (1 - 1 / width) * (inputs / (inputs + 2)) ** 2)
 
 
 def attention_angle(theta, depth, sharpness, tokens=2, skip=False):
-    """Angle (radians) of `tokens` equiangular unit tokens after 0..depth wide self-attention layers with tied keys, (depth + 1,).
+    """Angle (radians) of `tokens` equiangular unit tokens after 0..depth wide self-attention layers
+    with tied keys, (depth + 1,).
 
-    The distance s of the tokens from their mean becomes s f, f = (e^a - 1)/(e^a + tokens - 1), a = sharpness s^2 tokens/(tokens-1): cubic
-    for small s, so that the number of digits lost triples. `skip`: s^2 (1 + f^2), and the squared mean doubles. Ours; that the
-    exponent is at most 3 is Dong, Cordonnier and Loukas 2021.
+    The distance s of the tokens from their mean becomes s f, f = (e^a - 1)/(e^a + tokens - 1), a =
+    sharpness s^2 tokens/(tokens-1): cubic for small s, so that the number of digits lost triples.
+    `skip`: s^2 (1 + f^2), and the squared mean doubles. Ours; that the exponent is at most 3 is
+    Dong, Cordonnier and Loukas 2021.
     """
     tokens = count("tokens", tokens, 2)
     theta, skip = number("theta", theta, 0, np.pi, open=True), flag("skip", skip)
@@ -140,16 +164,20 @@ def attention_angle(theta, depth, sharpness, tokens=2, skip=False):
 
 
 def mode_time(strength, depth, size, target):
-    """Time at which gradient flow on |H X - Y|^2 / 2, X white, has brought a mode of H = W_N ... W_1 from size^N to `strength`.
+    """Time at which gradient flow on |H X - Y|^2 / 2, X white, has brought a mode of H = W_N ...
+    W_1 from size^N to `strength`.
 
-    strength: any shape, from size^N to below target; depth N; size: of every singular value of every layer at the start (balanced and
-    aligned with the target). ds/dt = N s^(2 - 2/N) (target - s). Source: Saxe et al. 2014, Arora et al. 2018.
+    strength: any shape, from size^N to below target; depth N; size: of every singular value of
+    every layer at the start (balanced and aligned with the target). ds/dt = N s^(2 - 2/N) (target -
+    s). Source: Saxe et al. 2014, Arora et al. 2018.
     """
     strength, depth = numbers("strength", strength), count("depth", depth)
     size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
     start = size**depth
     if not (start > 0 and (strength >= start).all() and (strength < target).all()):
-        raise ValueError(f"strength: {strength!r} is not between size^N = {start:.6g} and target {target!r}")
+        raise ValueError(
+            f"strength: {strength!r} is not between size^N = {start:.6g} and target {target!r}"
+        )
     node, weight = legendre(120)
     # in y = -ln(target/s - 1) the integrand ds / (s (target - s)) is flat: dt = dy s^(2/N - 1) / (N target)
     low, high = (-np.log(target / s - 1) for s in (start, strength))
@@ -159,17 +187,21 @@ def mode_time(strength, depth, size, target):
 
 
 def trained_gain(depth, size, target=1.0):
-    """Rapidity (nats, added to ln|cot theta_0|) that training on one sample gives an unseen input: ln(target) + N ln(1/size).
+    """Rapidity (nats, added to ln|cot theta_0|) that training on one sample gives an unseen input:
+    ln(target) + N ln(1/size).
 
-    A linear network of depth N that starts balanced and aligned with its target grows one mode, from size^N to `target`, and leaves
-    all others as they were; depth: any shape. Below a start of size 1 every layer adds ln(1/size), as selection adds (1/2) ln M. Ours.
+    A linear network of depth N that starts balanced and aligned with its target grows one mode,
+    from size^N to `target`, and leaves all others as they were; depth: any shape. Below a start of
+    size 1 every layer adds ln(1/size), as selection adds (1/2) ln M. Ours.
     """
     size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
     return np.log(target) - numbers("depth", depth, 0) * np.log(size)
 
 
 def trained_rank(depth, size, width, target=1.0):
-    """Effective rank, exp of the entropy of the singular values, of that trained network: one of `target`, width - 1 of size^N."""
+    """Effective rank, exp of the entropy of the singular values, of that trained network: one of
+    `target`, width - 1 of size^N.
+    """
     size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
     width = count("width", width, 2)
     rest = (width - 1) * size ** numbers("depth", depth, 0) / target
@@ -178,11 +210,13 @@ def trained_rank(depth, size, width, target=1.0):
 
 
 def diffused_rapidity_cdf(rapidity, time):
-    """P(|rapidity| <= r) of a pair that started at 90 degrees, after time = depth/width, in wide ordinary networks (n = k).
+    """P(|rapidity| <= r) of a pair that started at 90 degrees, after time = depth/width, in wide
+    ordinary networks (n = k).
 
-    rapidity r > 0, a scalar. The pair's Gram matrix moves as a Brownian motion of the hyperbolic plane, and its rapidity is the signed
-    distance from a geodesic through the start: drift tanh(r)/2, variance 1 a unit of time. Source: McKean's kernel (1970),
-    integrated along the geodesic, which leaves a complete elliptic integral; ours.
+    rapidity r > 0, a scalar. The pair's Gram matrix moves as a Brownian motion of the hyperbolic
+    plane, and its rapidity is the signed distance from a geodesic through the start: drift
+    tanh(r)/2, variance 1 a unit of time. Source: McKean's kernel (1970), integrated along the
+    geodesic, which leaves a complete elliptic integral; ours.
     """
     rapidity, time = number("rapidity", rapidity, 0, open=True), number("time", time, 0, open=True)
     node, weight = legendre(100)
@@ -191,25 +225,45 @@ def diffused_rapidity_cdf(rapidity, time):
     v = (node + 1) / 2
     u = r[:, None] + reach * v**2  # squared: the integrand has a logarithm at u = r
     c, d = np.cosh(u), np.cosh(r)[:, None]
-    inner = u * np.exp(-(u**2) / (2 * time)) * special.ellipkm1(2 * d / (c + d)) / np.sqrt(c + d) * reach * v
-    density = np.cosh(r) * (inner @ weight) * 4 * np.sqrt(2) * np.exp(-time / 8) / (2 * np.pi * time) ** 1.5
+    inner = (
+        u
+        * np.exp(-(u**2) / (2 * time))
+        * special.ellipkm1(2 * d / (c + d))
+        / np.sqrt(c + d)
+        * reach
+        * v
+    )
+    density = (
+        np.cosh(r)
+        * (inner @ weight)
+        * 4
+        * np.sqrt(2)
+        * np.exp(-time / 8)
+        / (2 * np.pi * time) ** 1.5
+    )
     return float(2 * (density @ weight) * rapidity / 2)
 
 
 @lru_cache(maxsize=32)
 def entangling_time():
-    """Depth over width, 5.02, at which half of the pairs of a wide ordinary network (n = k) have |w| >= ENTANGLED. Ours."""
+    """Depth over width, 5.02, at which half of the pairs of a wide ordinary network (n = k) have
+    |w| >= ENTANGLED. Ours.
+    """
     rapidity = float(np.arcsinh(ENTANGLED))
-    return brentq(lambda time: diffused_rapidity_cdf(rapidity, time) - 0.5, rapidity / 20, 4 * rapidity)
+    return brentq(
+        lambda time: diffused_rapidity_cdf(rapidity, time) - 0.5, rapidity / 20, 4 * rapidity
+    )
 
 
 @remembered
 def depth_to_entangle(layer):
-    """Depth L, a float, at which the median of |w_L| reaches ENTANGLED for independent Gaussian inputs in d = k dimensions.
+    """Depth L, a float, at which the median of |w_L| reaches ENTANGLED for independent Gaussian
+    inputs in d = k dimensions.
 
-    Half of the pairs are then within 0.1 radian of correlated or anti-correlated. With selection w is normal with the
-    variance of velocity_scale; an ordinary layer (n = k) needs entangling_time / (2 rapidity_gain), about 5 k. Within 2 % for
-    width >= 32, 10 % from width 4, 30 % at 2. inf where layers do not entangle (M < 1). Ours.
+    Half of the pairs are then within 0.1 radian of correlated or anti-correlated. With selection w
+    is normal with the variance of velocity_scale; an ordinary layer (n = k) needs entangling_time /
+    (2 rapidity_gain), about 5 k. Within 2 % for width >= 32, 10 % from width 4, 30 % at 2. inf
+    where layers do not entangle (M < 1). Ours.
     """
     width, gain = require(layer).width, rapidity_gain(layer)
     if not layer.selects:
@@ -217,4 +271,7 @@ def depth_to_entangle(layer):
     if gain <= 0:
         return np.inf
     added = 1 / (width * np.expm1(2 * gain))
-    return float(np.log(((ENTANGLED / special.ndtri(0.75)) ** 2 + added) / (1 / (width - 1) + added)) / (2 * gain))
+    return float(
+        np.log(((ENTANGLED / special.ndtri(0.75)) ** 2 + added) / (1 / (width - 1) + added))
+        / (2 * gain)
+    )

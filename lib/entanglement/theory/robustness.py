@@ -12,10 +12,12 @@ from .margins import log_growth_variance, mean_log_chi, rapidity_gain, second_mo
 
 
 def mean_square_tangent(layer, input_dim, depth):
-    """E |t|^2, where the gradient of ln|R x'| with respect to x' is (e + t)/|x'_rest|: e the unit rest of x' beside x, t across it.
+    """E |t|^2, where the gradient of ln|R x'| with respect to x' is (e + t)/|x'_rest|: e the unit
+    rest of x' beside x, t across it.
 
-    R x' is what the network makes of the rest beside the training feature. A layer, backwards: T -> (k-2)/(k-3) (1 + T), the first one
-    with d-2 for k-2; about L for d = k, so that a log-velocity becomes sqrt(L) times as steep. depth: any shape; k > 3. Ours.
+    R x' is what the network makes of the rest beside the training feature. A layer, backwards: T ->
+    (k-2)/(k-3) (1 + T), the first one with d-2 for k-2; about L for d = k, so that a log-velocity
+    becomes sqrt(L) times as steep. depth: any shape; k > 3. Ours.
     """
     width, depth = require(layer, 4).width, numbers("depth", depth, 0)
     q = (width - 2) / (width - 3)
@@ -23,16 +25,20 @@ def mean_square_tangent(layer, input_dim, depth):
 
 
 def random_step_success(step, input_dim):
-    """Chance that a step in a random direction, `step` certificates long, flips a side: P(cos > 1/step) in R^d. step: any shape, > 0."""
+    """Chance that a step in a random direction, `step` certificates long, flips a side: P(cos >
+    1/step) in R^d. step: any shape, > 0.
+    """
     share = np.minimum(1, 1 / np.square(numbers("step", step, 0, open=True)))
     return special.betaincc(0.5, (count("input_dim", input_dim, 2) - 1) / 2, share) / 2
 
 
 def climb_time(distance, slope):
-    """Time after which plain gradient descent on cos(theta) has moved an input by `distance`, to the border of its side.
+    """Time after which plain gradient descent on cos(theta) has moved an input by `distance`, to
+    the border of its side.
 
-    w = slope y at distance y from the border, so y falls at the rate slope (1 + w^2)^(-3/2): about slope^2 distance^4 / 4 far out.
-    Steps times learning rate, in squared units of the input; arrays broadcast. Source: int (1 + w^2)^(3/2) dw / slope^2; ours.
+    w = slope y at distance y from the border, so y falls at the rate slope (1 + w^2)^(-3/2): about
+    slope^2 distance^4 / 4 far out. Steps times learning rate, in squared units of the input; arrays
+    broadcast. Source: int (1 + w^2)^(3/2) dw / slope^2; ours.
     """
     distance, slope = numbers("distance", distance, 0), numbers("slope", slope, 0, open=True)
     w = slope * distance
@@ -40,9 +46,11 @@ def climb_time(distance, slope):
 
 
 def climb_success(layer, input_dim, depth, time):
-    """Share of unseen Gaussian inputs that plain gradient descent on cos(theta_L) takes across the border within `time`; wide layers.
+    """Share of unseen Gaussian inputs that plain gradient descent on cos(theta_L) takes across the
+    border within `time`; wide layers.
 
-    The slope of w_L is e^(gain L) / (cos(r, x) sqrt(d-1)), distances are half-normal; the climb_time of the farthest is `time`. Ours.
+    The slope of w_L is e^(gain L) / (cos(r, x) sqrt(d-1)), distances are half-normal; the
+    climb_time of the farthest is `time`. Ours.
     """
     time, tangent = number("time", time, 0), direction_tangent(layer, input_dim, depth)[0]
     slope = np.exp(rapidity_gain(layer) * depth) * np.sqrt((1 + tangent) / (input_dim - 1))
@@ -51,7 +59,8 @@ def climb_success(layer, input_dim, depth, time):
 
 
 def leading_cosine(layer, input_dim):
-    """Cosine of the leading right singular vector of a first layer with the training input, wide; 0 where (M-1)^2 <= d/k = ratio.
+    """Cosine of the leading right singular vector of a first layer with the training input, wide; 0
+    where (M-1)^2 <= d/k = ratio.
 
     The layer is a spike of size M - 1 on noise. Source: Benaych-Georges and Nadakuditi 2012.
     """
@@ -60,20 +69,27 @@ def leading_cosine(layer, input_dim):
 
 
 def shared_cosine(layer, input_dim, depth, shared):
-    """Mean of cos(r, r') of two networks inferred from one sample that share their first s layers; to first order in 1/d.
+    """Mean of cos(r, r') of two networks inferred from one sample that share their first s layers;
+    to first order in 1/d.
 
-    shared: s, a whole number from 0 to depth.
-    (1 + tau_s) / (1 + tau_L), tau_l = direction_tangent(l); wide and deep (rho + 1 - M^-s) / (rho + 1), rho / (1 + rho) at s = 0. Ours.
+    shared: s, a whole number from 0 to depth. (1 + tau_s) / (1 + tau_L), tau_l =
+    direction_tangent(l); wide and deep (rho + 1 - M^-s) / (rho + 1), rho / (1 + rho) at s = 0.
+    Ours.
     """
     shared = count("shared", shared, 0, count("depth", depth))
-    tangent = [direction_tangent(layer, input_dim, layers)[0] if layers else 0.0 for layers in (shared, depth)]
+    tangent = [
+        direction_tangent(layer, input_dim, layers)[0] if layers else 0.0
+        for layers in (shared, depth)
+    ]
     return (1 + tangent[0]) / (1 + tangent[1])
 
 
 def prefix_log_sine(width, input_dim, shared):
-    """Mean of ln sin of the angle of r and r', two deep ordinary networks (n = k) that share their first s layers; nats, exact.
+    """Mean of ln sin of the angle of r and r', two deep ordinary networks (n = k) that share their
+    first s layers; nats, exact.
 
-    Backwards through s shared layers two random directions are a pair: every one adds minus rapidity_gain. Ours.
+    Backwards through s shared layers two random directions are a pair: every one adds minus
+    rapidity_gain. Ours.
     """
     input_dim = count("input_dim", input_dim, 2)
     outer = mean_log_chi(input_dim - 1) - mean_log_chi(input_dim)
@@ -81,19 +97,23 @@ def prefix_log_sine(width, input_dim, shared):
 
 
 def transfer_probability(step, cosine):
-    """Chance that an attack on network 1 changes the side of an unseen Gaussian input in network 2, whose cos(r, r') is `cosine`.
+    """Chance that an attack on network 1 changes the side of an unseen Gaussian input in network 2,
+    whose cos(r, r') is `cosine`.
 
-    step: length of the attack along r, in certificates of network 1; arrays broadcast. <r, x'> and <r', x'> are normal with
-    correlation q, the attack adds -step <r, x'> q to the second: (arcsin q + arctan((step - 1) q / sqrt(1 - q^2))) / pi. Ours.
+    step: length of the attack along r, in certificates of network 1; arrays broadcast. <r, x'> and
+    <r', x'> are normal with correlation q, the attack adds -step <r, x'> q to the second: (arcsin q
+    + arctan((step - 1) q / sqrt(1 - q^2))) / pi. Ours.
     """
     q, step = numbers("cosine", cosine, -1, 1), numbers("step", step, 0)
     return (np.arcsin(q) + np.arctan2((step - 1) * q, np.sqrt(1 - q**2))) / np.pi
 
 
 def training_transfer_probability(layer, input_dim, depth, step):
-    """The same for the training input x of two independent networks: a step function at 1/cos^2(r, x), blurred. step: a scalar.
+    """The same for the training input x of two independent networks: a step function at 1/cos^2(r,
+    x), blurred. step: a scalar.
 
-    What r and r' have beside x meets at a random angle in d - 1 dimensions, the sizes of it vary as direction_cosine has them. Ours.
+    What r and r' have beside x meets at a random angle in d - 1 dimensions, the sizes of it vary as
+    direction_cosine has them. Ours.
     """
     step = number("step", step, 0, open=True)
     tangent = tangent_levels(layer, input_dim, count("depth", depth), 400)
@@ -103,10 +123,11 @@ def training_transfer_probability(layer, input_dim, depth, step):
 
 
 def score_moments(layer, start, depth):
-    """E s and E s^2 over networks and over the proper velocities `start` (P,) at the input, of the score s = theta_L / pi; width >= 32.
+    """E s and E s^2 over networks and over the proper velocities `start` (P,) at the input, of the
+    score s = theta_L / pi; width >= 32.
 
-    w_L = Lambda (w_0 + S), S normal with its exact variance, ln Lambda normal with its exact mean, its variance L times that of
-    ln A and ln B; by Gauss-Hermite quadrature. Ours.
+    w_L = Lambda (w_0 + S), S normal with its exact variance, ln Lambda normal with its exact mean,
+    its variance L times that of ln A and ln B; by Gauss-Hermite quadrature. Ours.
     """
     z, weight = hermite(24)
     depth = count("depth", depth)
@@ -119,6 +140,8 @@ def score_moments(layer, start, depth):
 
 
 def decidability(mean, mean_square):
-    """d' of scores s against the flipped ones 1 - s: |1 - 2 E s| / sd(s). mean, mean_square: E s and E s^2. Source: Daugman 2000."""
+    """d' of scores s against the flipped ones 1 - s: |1 - 2 E s| / sd(s). mean, mean_square: E s
+    and E s^2. Source: Daugman 2000.
+    """
     mean, mean_square = number("mean", mean, 0, 1), number("mean_square", mean_square, 0, 1)
     return float(np.abs(1 - 2 * mean) / np.sqrt(mean_square - mean**2))
