@@ -100,7 +100,7 @@ EXAMPLES = (
         "measure": beyond.angles,
         "nearer_probability.input_dim": 64,
         "norm": 2,
-        "path": "figures/01_controls.png",
+        "path": "figures/01_dial.png",
         "photograph.name": "camera",
         "pool": 256,
         "rng": np.random.default_rng(1),

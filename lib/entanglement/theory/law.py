@@ -129,10 +129,10 @@ def layer_cdf(layer, start, w):
     node, weight = legendre(64)
     B = low + (high - low) * (node + 1) / 2
     weight = weight * chi.pdf(B, freedom)
-    log_norm, norm_weight = log_norms(layer)
-    pushed = np.multiply.outer(start, np.exp(log_norm))[:, None, :, None]
-    inside = special.ndtr(np.multiply.outer(w, B)[None, :, None, :] - pushed)
-    return np.einsum("pwab,a,b->pw", inside, norm_weight, weight / weight.sum(), optimize=True)
+    reach, law = np.multiply.outer(w, B), 0.0
+    for log_A, share in zip(*log_norms(layer)):  # one at a time, for memory
+        law = law + share * (special.ndtr(reach - np.exp(log_A) * start[:, None, None]) @ weight)
+    return law / weight.sum()
 
 
 def mean_log_shifted(mean, scale):
