@@ -116,11 +116,11 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
 
 
 def batch_norm_angle(theta, depth):
-    """Angle (radians) of two inputs after `depth` wide batch-normalised linear layers whose batch
-    they are; theta: any shape.
+    """Angle (radians) of two inputs of equal length after `depth` wide linear layers, whose units
+    are scaled to unit mean square over the two (the mean is left in); theta: any shape.
 
-    Artanh(cos theta), the rapidity, is halved by every layer, whatever the lengths ratio was
-    before: they end orthogonal. Ours: the unit rows of a layer are normal vectors on the circle,
+    Artanh(cos theta), the rapidity, is halved by every layer: they end orthogonal. For lengths in
+    the ratio r the first layer gives cos theta / sqrt(1 + sin^2 theta + sin theta (r + 1/r)). Ours: the unit rows of a layer are normal vectors on the circle,
     E[a x^2 / (a x^2 + b y^2)] = sqrt(a) / (sqrt(a) + sqrt(b)).
     """
     rapidity = np.arctanh(np.cos(angles(theta))) * 0.5 ** numbers("depth", depth, 0)
@@ -132,7 +132,7 @@ def batch_norm_spread(width, inputs):
     a batch-normalised linear network.
 
     A layer multiplies deviations by inputs/(inputs+2) and draws `width` new rows, which adds
-    (inputs-1)/width. About inputs^2 / (4 width); holds where that is small. The batch's
+    (inputs-1)/width. About inputs^2 / (4 width); good to a few per cent where that is small. The batch's
     participation rank is inputs / (1 + spread). Ours.
     """
     inputs, width = count("inputs", inputs, 2), count("width", width)
@@ -262,7 +262,7 @@ def depth_to_entangle(layer):
 
     Half of the pairs are then within 0.1 radian of correlated or anti-correlated. With selection w
     is normal with the variance of velocity_scale; an ordinary layer (n = k) needs entangling_time /
-    (2 rapidity_gain), about 5 k. Within 2 % for width >= 32, 10 % from width 4, 30 % at 2. inf
+    (2 rapidity_gain), about 5 k. Within 3 % for width >= 32, 10 % from width 4, 30 % at 2. inf
     where layers do not entangle (M < 1). Ours.
     """
     width, gain = require(layer).width, rapidity_gain(layer)
