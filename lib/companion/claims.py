@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy import special
 
 from companion import words
 
@@ -105,7 +105,7 @@ def student_quantile(repeats):
     """How many standard errors, with so few repeats, are as unlikely as four that are known."""
     if repeats is None or not repeats >= 2 or repeats % 1:
         raise ValueError(f"repeats: {repeats!r}, want a whole number from 2 on")
-    return float(t.isf(norm.sf(STANDARD_ERRORS), repeats - 1))
+    return float(-special.stdtrit(repeats - 1, special.ndtr(-STANDARD_ERRORS)))
 
 
 def mean_error(values):
@@ -298,7 +298,7 @@ def _deviations(checks):
     if not own:
         return ""
     z = [abs(c["measured"] - c["predicted"]) / c["stderr"] for c in own]
-    normal = norm.isf(t.sf(z, [c["repeats"] - 1 for c in own]))
+    normal = -special.ndtri(special.stdtr([c["repeats"] - 1 for c in own], -np.array(z)))
     rms = np.sqrt(np.mean(normal**2))
     return (
         f" {len(own)} are statistical: their deviations have a root mean square of {rms:.2f}"

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import TransformNode
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from companion import words
 from companion.claims import output_dir, write_whole
@@ -165,8 +165,8 @@ def histogram(ax, values, edges, shares, color=BLUE, label=(None, None)):
     centre, count = ((edges[1:] + edges[:-1]) / 2)[counts > 0], counts[counts > 0]
     share, rest = count / len(values), len(values) - count
     low, high = (
-        beta.ppf(0.025, count, rest + 1),
-        np.where(rest > 0, beta.ppf(0.975, count + 1, np.maximum(rest, 1)), 1),
+        betaincinv(count, rest + 1, 0.025),
+        np.where(rest > 0, betaincinv(count + 1, np.maximum(rest, 1), 0.975), 1),
     )
     ax.stairs(shares, edges, color=THEORY, lw=1.3, label=label[1], zorder=2)
     ax.errorbar(

@@ -8,10 +8,9 @@ independent in it, and p ~ Beta(k+1, n-k) (order statistics of uniforms). Ours.
 
 import numpy as np
 from scipy import special
-from scipy.stats import norm
 
 from entanglement import arguments
-from entanglement.quadrature import craig, craig_largest_of
+from entanglement.quadrature import craig, craig_largest_of, normal_density
 
 
 class Rule:
@@ -47,7 +46,7 @@ class Rule:
     def shares(self, width, pool):
         """Nodes p and their weights for an average over the share that is kept."""
         z = np.linspace(-7, 7, 113)  # a trapezoid in the normal score
-        weight = norm.pdf(z)
+        weight = normal_density(z)
         p = special.betaincinv(width + 1, pool - width, special.ndtr(z))
         return np.minimum(p, 1 - 1e-16), weight / weight.sum()
 
@@ -114,7 +113,7 @@ class Tail(Rule):
 
     def moments(self, p):
         q, found = self.threshold(p), [np.ones(np.shape(p))]
-        beyond = self.sides * norm.pdf(q) / p
+        beyond = self.sides * normal_density(q) / p
         for order in (1, 3, 5, 7):  # by parts: int_q a^(m+1) phi = q^m phi(q) + m int_q a^(m-1) phi
             found.append(order * found[-1] + q**order * beyond)
         return np.array(found[1:])
@@ -188,15 +187,16 @@ class Labelled(Rule):
 
     def moments(self, p):
         a = np.linspace(-12, 12, 4801)
-        weight = np.exp(norm.logpdf(a) + (1 / np.asarray(p)[..., None] - 1) * special.log_ndtr(a))
+        power = 1 / np.asarray(p)[..., None] - 1
+        weight = normal_density(a) * np.exp(power * special.log_ndtr(a))
         weight = weight / weight.sum(axis=-1, keepdims=True)
         return np.array([weight @ a**order for order in (2, 4, 6, 8)])
 
     def log_laplace(self, t, p):
         y = np.linspace(-12, 12, 1201).reshape(-1, *(1,) * np.ndim(t * p))
         root = np.sqrt(1 + 2 * t)
-        one = np.exp(norm.logpdf(y) + (1 / p - 1) * special.log_ndtr(y / root)).sum(axis=0) * 0.02
-        return np.log(one / (p * root))
+        one = normal_density(y) * np.exp((1 / p - 1) * special.log_ndtr(y / root))
+        return np.log(one.sum(axis=0) * 0.02 / (p * root))
 
     def flip(self, theta, p):
         return craig_largest_of(theta, 1 / p)
