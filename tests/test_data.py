@@ -62,6 +62,12 @@ def bad_files(folder):
     np.save(folder / "constant.npy", np.full((2, 2), 3.0))
     np.save(folder / "zero.npy", np.zeros((2, 2)))
     np.save(folder / "words.npy", np.array([["a", "b"]] * 2))
+    np.save(folder / "dates.npy", np.array([["2020-01-01", "2021-01-01"]] * 2, "datetime64[D]"))
+    np.save(folder / "capitals", np.arange(5.0))
+    (folder / "capitals.npy").rename(folder / "capitals.NPY")
+    header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000)}".ljust(117)
+    (folder / "huge.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + header.encode() + b"\n")
+    Image.fromarray(np.array([[1, np.nan]] * 2, np.float32)).save(folder / "nan.tiff")
     np.save(folder / "objects.npy", np.array([[None, {}]] * 2), allow_pickle=True)
     (folder / "torn.npy").write_bytes((folder / "nan.npy").read_bytes()[:100])
     (folder / "text.png").write_text("no picture")
@@ -79,6 +85,10 @@ def bad_files(folder):
         "zero.npy": "0",
         "words.npy": "not an .npy file of numbers",
         "objects.npy": "not an .npy file of numbers",
+        "dates.npy": "it holds datetime64",
+        "capitals.NPY": r"shape \(5,\)",
+        "huge.npy": "not an .npy file of numbers",
+        "nan.tiff": "nan",
         "torn.npy": "not an .npy file of numbers",
         "text.png": "not a picture",
         "empty.png": "not a picture",
@@ -92,6 +102,15 @@ def test_every_bad_file_is_refused_by_name(tmp_path):
         with pytest.raises(ValueError, match=message) as caught:
             data.own_input(tmp_path / name, (2, 2))
         assert name in str(caught.value), name
+
+
+def test_a_picture_stands_as_its_camera_was_held(tmp_path):
+    ramp = np.tile(np.linspace(0, 255, 8).astype(np.uint8), (4, 1))
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter turn
+    Image.fromarray(ramp).save(tmp_path / "own.png", exif=turned)
+    values = data.own_input(tmp_path / "own.png")
+    assert values.shape == (8, 4) and np.allclose(values[:, 0], np.linspace(0, 1, 8), atol=0.01)
 
 
 def test_a_huge_file_or_picture_is_refused(tmp_path, monkeypatch):

@@ -127,7 +127,7 @@ def own_input(path, shape=None):
         raise ValueError(
             f"path: {str(path)!r} has {path.stat().st_size} bytes, more than {LARGEST_FILE}"
         )
-    values = _array(path, shape) if path.suffix == ".npy" else _picture(path, shape)
+    values = _array(path, shape) if path.suffix.lower() == ".npy" else _picture(path, shape)
     if values.size and values.min() == values.max():
         raise ValueError(f"path: {str(path)!r} is constant, {values.flat[0]:g} everywhere")
     inputs(f"path: {str(path)!r}", values.reshape(1, -1))
@@ -135,8 +135,11 @@ def own_input(path, shape=None):
 
 
 def _array(path, shape):
-    try:
-        values = numbers("contents", np.load(path, allow_pickle=False))
+    try:  # mapped, its size is known before anything is read
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        if values.dtype.kind not in "biuf":
+            raise ValueError(f"it holds {values.dtype}")
+        values = numbers("contents", values)
     except (OSError, ValueError, EOFError, TypeError) as error:
         raise ValueError(f"path: {str(path)!r} is not an .npy file of numbers ({error})") from error
     if shape is not None and values.shape not in (tuple(shape), (int(np.prod(shape)),)):
@@ -151,10 +154,8 @@ def _grey(picture):
     from PIL import Image
 
     if picture.mode[0] in "IF":
-        values = np.asarray(picture, dtype=float)
-        return Image.fromarray(
-            np.uint8(255 * (values - values.min()) / max(np.ptp(values), 1e-300))
-        )
+        values = numbers("pixels", np.asarray(picture, dtype=float))
+        return Image.fromarray(np.uint8(255 * (values - values.min()) / (np.ptp(values) or 1)))
     colour = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour).convert("L")
 
@@ -170,40 +171,22 @@ def _cut(picture, shape):
     0 to 1.
     """
     scale = min(picture.height / shape[0], picture.width / shape[1])
-    half_height, half_width = scale * shape[0] / 2, scale * shape[1] / 2
+    half = scale * shape[1] / 2, scale * shape[0] / 2
     x, y = picture.width / 2, picture.height / 2
-    return (
-        _resized(
-            picture.crop(
-                (
-                    int(x - half_width),
-                    int(y - half_height),
-                    int(x + half_width),
-                    int(y + half_height),
-                )
-            ),
-            shape,
-        )
-        / 255
-    )
+    box = map(int, (x - half[0], y - half[1], x + half[0], y + half[1]))
+    return _resized(picture.crop(tuple(box)), shape) / 255
 
 
 def _picture(path, shape):
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as picture:
             if picture.width * picture.height > LARGEST_PICTURE:
-                raise ValueError(
-                    f"{picture.width} x {picture.height} pixels are more than {LARGEST_PICTURE}"
-                )
-            grey = _grey(picture)
-            return (
-                np.asarray(grey, dtype=float) / 255
-                if shape is None
-                else _resized(grey, shape) / 255
-            )
+                size = f"{picture.width} x {picture.height} pixels"
+                raise ValueError(f"{size} are more than {LARGEST_PICTURE}")
+            grey = _grey(ImageOps.exif_transpose(picture))  # as its camera was held
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"path: {str(path)!r} is not a picture that can be read ({error})"
-        ) from error
+        why = f"is not a picture that can be read ({error})"
+        raise ValueError(f"path: {str(path)!r} {why}") from error
+    return _resized(grey, shape or (grey.height, grey.width)) / 255
