@@ -37,7 +37,7 @@ PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(PYTHON) -m pytest
 export PYTHONPATH := $(CURDIR)/lib
 export JUPYTER_PREFER_ENV_PATH := 1
 # Where the user typed the command, for paths given as parameters (`make -C` leaves PWD alone).
-export TYPED_IN := $(PWD)
+export TYPED_IN := $(value PWD)
 # `make PINS= all` leaves each processor its own vector code (lib/companion/pins.py).
 export PINS ?= yes
 

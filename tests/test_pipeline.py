@@ -243,7 +243,7 @@ class TestRun:
     @pytest.fixture(scope="class")
     @classmethod
     def project(cls, tmp_path_factory):
-        project = new_project(tmp_path_factory.mktemp("run"), "01_one")
+        project = new_project(tmp_path_factory.mktemp("it's $(run) & é"), "01_one")
         project.make()
         return project
 
@@ -370,6 +370,14 @@ class TestSurvives:
         project.make()
         assert project.published() == project.right
         assert not list(times.iterdir())
+
+    def test_a_full_disk_and_a_reader_who_left(self, project):
+        """The first as files that may not grow."""
+        result = project.call("bash", "-c", "ulimit -f 2; make")
+        assert result.returncode != 0 and result.stderr.startswith("files: ")
+        assert "Traceback" not in result.stderr and project.published() == project.right
+        result = project.call("bash", "-c", "make | true")
+        assert "Traceback" not in result.stderr and project.published() == project.right
 
     @pytest.mark.parametrize("moves", range(4))
     def test_a_kill_while_publishing(self, project, moves):

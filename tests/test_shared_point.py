@@ -169,7 +169,7 @@ def test_mean_log_shifted_broadcasts_and_meets_mean_log_velocity():
 
 @pytest.mark.parametrize("layer", [Layer(64, 256), Layer(64), Layer(64, 80, "signed")])
 def test_mean_log_velocity_from_averages_to_the_law_of_random_starts(layer):
-    """Averaged over normal starts of variance 1/(d-1) it is the closed form for independent inputs."""
+    """Averaged over normal starts of variance 1/(d-1) it is that for independent inputs."""
     z, weight = np.polynomial.hermite_e.hermegauss(80)
     for depth in (1, 3, 30):
         average = (
@@ -217,7 +217,7 @@ def tanh_network(*widths):
 
 
 def derivatives(weights, x):
-    """First and second derivatives, (m, 2) and (m, 2, 2), of a tanh network of two layers, by hand."""
+    """First and second derivatives, (m, 2), (m, 2, 2), of a tanh network of two layers, by hand."""
     one, two = weights
     h = np.tanh(one @ x)
     y = np.tanh(two @ h)
@@ -280,7 +280,7 @@ def brioschi(metric, x, step):
 
 @pytest.mark.parametrize("x", [(0.1, 0.3), (-0.8, 0.3), (0.9, -0.5)])
 def test_gaussian_curvature_is_that_of_the_metric(x):
-    """Gauss's theorema egregium: bending (extrinsic) against two oracles that see the metric alone."""
+    """Gauss's theorema egregium: bending against two oracles that see the metric alone."""
     weights = tanh_network(2, 8, 8)
     one, two = map(torch.from_numpy, weights)
     x = np.array(x)
@@ -384,7 +384,7 @@ def test_sides_are_those_of_one_direction_at_every_depth(layer):
 
 
 def squares_of_sorted_features(points=60):
-    """E u_(i)^2 of the 3 largest of 5 |normals| over their length: order statistics, by quadrature."""
+    """E u_(i)^2 of the 3 largest of 5 |normals| over their length, by quadrature."""
     node, weight = np.polynomial.legendre.leggauss(points)
     node, weight = 8 * (node + 1) / 2, 4 * weight
     a, s, t = np.meshgrid(node, (node / 8), (node / 8), indexing="ij")  # a > b = a s > c = b t
@@ -400,7 +400,7 @@ def squares_of_sorted_features(points=60):
 
 
 def test_successive_training_features_in_the_scripts_order():
-    """E cos^2 is the sum of the squared means of u_(i)^2: k = 3 of n = 5, rows in descending order."""
+    """E cos^2 is the sum of the squared means of u_(i)^2: k = 3 of n = 5, rows descending."""
     predicted = np.sum(np.square(squares_of_sorted_features()))
     assert predicted == pytest.approx(0.4435, abs=5e-4)
     squares = np.sort(margins(Layer(3, 5), np.random.default_rng(15), 100_000) ** 2, axis=1)

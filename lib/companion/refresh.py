@@ -149,7 +149,7 @@ def alone(stem):
 
 def everything(chosen):
     """Refresh notebooks side by side, then what is generated from all of them."""
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(int(os.environ.get("JOBS", 1)))
     try:
         codes = list(pool.map(alone, [stem for stem in chosen if not up_to_date(stem)]))
     finally:

@@ -56,12 +56,12 @@ def stored(stem):
 def execute(stem, book, folder, values=()):
     """Run a notebook with papermill into `folder`, which its figures and claims join.
 
-    Returns the executed notebook. Refused, with the cell and its error, if a cell fails; the
-    half-run notebook is then kept in build/failed/.
+    Returns the executed notebook. Refused, with the cell and its error, if a cell fails, or
+    if the kernel dies; the half-run notebook is then kept in build/failed/.
     """
     import nbformat
     import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellTimeoutError
     from traitlets.config import Config
 
     output = folder / f"{stem}.ipynb"
@@ -83,7 +83,7 @@ def execute(stem, book, folder, values=()):
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # failures are told by cell
                 config=Config(KernelManager=manager),
             )
-    except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except (papermill.PapermillExecutionError, CellTimeoutError, RuntimeError) as error:
         failed = BUILD / "failed" / f"{stem}.ipynb"
         move(output, failed)
         raise Refused(f"{stem} failed: {failure(error)}\nsee {failed.relative_to(ROOT)}") from error

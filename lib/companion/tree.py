@@ -85,7 +85,8 @@ def status(do):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (Refused, OSError) as refusal:
-        print(refusal, file=sys.stderr)
+        beginning = "" if isinstance(refusal, Refused) else "files: "
+        print(f"{beginning}{refusal}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # or what it left open says so

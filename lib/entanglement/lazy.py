@@ -69,7 +69,7 @@ class LazyNetwork(Network):
         w = cot(theta_L). Right beyond float cancellation. A row on the line of the training input
         has ln|w| = inf.
         """
-        for _, D, P in self._walk(self._place(X)):
+        for _, D, P in self._walk(self._place(X)):  # noqa: B007
             pass  # only the last layer's coordinates are read
         return _velocity(D, P)
 

@@ -139,5 +139,5 @@ def _split(unit, X):
 
 
 def _log_edges(T, norm):
-    """ln of the product of the edges, the diagonals of T (networks, P, P), over norm (networks, P)."""
+    """ln of the product of the edges, the diagonals of T (networks, P, P), over norm."""
     return np.sum(np.log(np.abs(np.diagonal(T, axis1=1, axis2=2))) - np.log(norm), axis=1)
