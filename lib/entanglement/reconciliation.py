@@ -10,10 +10,13 @@ import hashlib
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from entanglement import arguments
 from entanglement.arguments import count, inputs, one_input, signs
 from entanglement.layer import margins, require
+from entanglement.quadrature import legendre
+from entanglement.theory.chain import mean_after
 
 # --- the authors' scheme  ----
 
@@ -183,3 +186,24 @@ def stream(bits, count):
     count = arguments.count("count", count)
     drawn = hashlib.shake_256(b"pad" + np.packbits(bits).tobytes()).digest(-(-count // 8))
     return 2.0 * np.unpackbits(np.frombuffer(drawn, dtype=np.uint8))[:count] - 1
+
+
+# --- a picture under a mask that is added  ----
+
+
+def typical_residue(layer, depth, input_dim):
+    """Geometric mean over networks of 2 sin(theta_L/2), what is left of a mask of norm 1, with the
+    better of the two signs, when an independent Gaussian input takes it off.
+
+    depth: L >= 0. Every width and pool, input_dim >= 2; relative error 1e-3, 5e-3 below width 32:
+    theory.mean_log_mask_error is its limit for wide layers. Ours.
+    """
+    freedom = count("input_dim", input_dim, 2) - 1
+    node, weight = legendre(400)
+    start = stats.t.ppf((1 + node) / 2, freedom) / np.sqrt(freedom)
+
+    def log_residue(w):
+        return np.log(2 * np.sin(np.arctan2(1, np.abs(w)) / 2))
+
+    depth = np.array([count("depth", depth, 0)])
+    return float(np.exp(mean_after(require(layer), log_residue, depth, start, weight / 2)[0]))
