@@ -53,8 +53,8 @@ def faces(shape=(25, 25)):
     """The 100 faces of scikit-image's lfw_subset as (100, rows, columns), 0 to 1; 25 x 25 pixels,
     enlarged to any other `shape`.
 
-    The other 100 of its 200 pictures show no face and are left out. Source: Labeled Faces in the
-    Wild (Huang et al. 2007).
+    The other 100 of its 200 pictures show no face and are left out. They are people, and no licence
+    is stated: nothing here publishes them. Source: Labeled Faces in the Wild (Huang et al. 2007).
     """
     from PIL import Image
     from skimage.data import lfw_subset
@@ -82,7 +82,9 @@ def _face(x, y, rng):
 
     def paint(canvas, grey, x0, y0, width, height):
         from_centre = np.hypot((x - x0) / width, (y - y0) / height)
-        cover = 1 / (1 + np.exp(np.clip(20 * (from_centre - 1) * min(width, height) ** 0.5, -60, 60)))
+        cover = 1 / (
+            1 + np.exp(np.clip(20 * (from_centre - 1) * min(width, height) ** 0.5, -60, 60))
+        )
         return canvas + cover * (grey - canvas)
 
     skin, hair, wall, iris = rng.uniform((0.6, 0.1, 0.3, 0.05), (0.85, 0.35, 0.6, 0.2))

@@ -13,9 +13,10 @@ import numpy as np
 from scipy import stats
 
 from entanglement import arguments
-from entanglement.arguments import count, inputs, one_input, signs
+from entanglement.arguments import count, inputs, numbers, one_input, signs
 from entanglement.layer import margins, require
 from entanglement.quadrature import legendre
+from entanglement.theory import opposite_probability, tangents
 from entanglement.theory.chain import mean_after
 
 # --- the authors' scheme  ----
@@ -46,7 +47,7 @@ def bit_error(decoded, message):
 
 
 def folded(error):
-    """min(e, 1 - e): the error of whoever looks at a picture and turns it over if it is a negative."""
+    """min(e, 1 - e): the error of whoever turns a picture over if it is a negative."""
     error = arguments.numbers("error", error, 0, 1)
     return np.minimum(error, 1 - error)
 
@@ -207,3 +208,36 @@ def typical_residue(layer, depth, input_dim):
 
     depth = np.array([count("depth", depth, 0)])
     return float(np.exp(mean_after(require(layer), log_residue, depth, start, weight / 2)[0]))
+
+
+def opposite_share(layer, input_dim, depth, first, second, cosine):
+    """Share of networks in which two inputs end on opposite sides: theory.opposite_probability at
+    any width, averaged over the size of S, which is normal only given that.
+
+    first, second: their w_0, arrays that broadcast with cosine, that of their rests, in [-0.99,
+    0.99]; input_dim >= 2; error 1/input_dim. Ours.
+    """
+    square, weight = tangents(layer, input_dim, count("depth", depth))
+    first, second, cosine = np.broadcast_arrays(
+        numbers("first", first), numbers("second", second), numbers("cosine", cosine, -0.99, 0.99)
+    )
+    deviation = np.sqrt(square / (input_dim - 1))
+    each = zip(first.flat, second.flat, cosine.flat, strict=True)
+    shares = [opposite_probability(a, b, c, deviation) @ weight for a, b, c in each]
+    return np.reshape(shares, first.shape)
+
+
+def aimed_share(layer, input_dim, depth, step):
+    """Share of independent inputs whose side a step along the training input, forwards or back,
+    changes: P(|<r, v>| < step |v| cos(r, x)).
+
+    step: over the norm of the input v, >= 0, any shape. Exact, at every width: v is isotropic, and
+    the law of cos(r, x) is theory.tangents. Ours.
+    """
+    square, weight = tangents(layer, input_dim, count("depth", depth))
+    step, cosine = numbers("step", step, 0), 1 / np.sqrt(1 + square)
+    shares = [
+        stats.beta.cdf(np.minimum(one * cosine, 1) ** 2, 0.5, (input_dim - 1) / 2) @ weight
+        for one in step.flat
+    ]
+    return np.reshape(shares, step.shape)
