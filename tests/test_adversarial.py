@@ -1,5 +1,5 @@
 """Notebook 06: laws of a masked message against simulation and quadrature, worst cases against
-brute force, attacks that stay inside.
+brute force, attacks that stay inside; what cannot come out otherwise; faces that show nobody.
 """
 
 import numpy as np
@@ -8,10 +8,11 @@ import torch
 from scipy import integrate
 from scipy.stats import norm
 
-from entanglement import Layer, data, robustness, theory
+from entanglement import Layer, data, robustness, theory, whole
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
 from entanglement.pairs import angle, independent_angles, simulate
+from entanglement.reconciliation import aimed_share, opposite_share, typical_residue
 
 BOX = (0.0, 16.0)
 
@@ -55,6 +56,71 @@ def test_the_masks_of_pairs_leave_what_theory_says():
     assert (
         abs(log_error.mean() - law) < 4 * log_error.std() / np.sqrt(trials) + 0.01
     )  # 0.01: w is nearly normal at k = 100
+
+
+@pytest.mark.parametrize("k, n, d", [(3, 5, 2), (12, 17, 40), (40, 40, 6)])
+def test_typical_residue_at_any_width(k, n, d):
+    depth, trials = 8, 20000
+    theta = independent_angles(np.random.default_rng(3), trials, d)
+    w = simulate(Layer(k, n), theta, depth, trials=trials, seed=6, keep=[0, depth])
+    folded = np.minimum(angle(w), np.pi - angle(w))
+    log_residue = np.log(2 * np.sin(folded / 2))
+    for i, L in enumerate((0, depth)):
+        error = log_residue[:, i].std() / np.sqrt(trials)
+        law = np.log(typical_residue(Layer(k, n), L, d))
+        assert abs(log_residue[:, i].mean() - law) < 4 * error + 0.005
+
+
+def test_typical_residue_of_wide_layers():
+    one = Layer(2500, 3500)
+    limit = theory.mean_log_mask_error(theory.velocity_scale(one, 100, 2500), 100, 2500)
+    assert np.log(2 * typical_residue(one, 100, 2500)) == pytest.approx(limit, abs=2e-3)
+
+
+def test_shares_of_sides_and_of_aimed_steps_by_whole_matrices():
+    """Another width, dimension, depth than the notebook's."""
+    one, d, depth, count = Layer(10, 30), 24, 3, 3000
+    a, b, c, step, rng = 0.3, -0.1, 0.5, 0.2, np.random.default_rng(16)
+    r = whole.directions(one, np.repeat(np.eye(d)[:1], count, axis=0), depth, rng)
+    first, second = a * r[:, 0] + r[:, 1], b * r[:, 0] + c * r[:, 1] + np.sqrt(1 - c**2) * r[:, 2]
+    v = unit_rows(rng.standard_normal((count, d)))
+    aimed = np.abs(np.sum(r * v, axis=1)) < step * np.abs(r[:, 0])
+    opposite = opposite_share(one, d, depth, a, b, c)
+    for found, law in ((first * second < 0, opposite), (aimed, aimed_share(one, d, depth, step))):
+        assert abs(found.mean() - law) < 4 * np.sqrt(law * (1 - law) / count)
+
+
+def test_what_cannot_come_out_otherwise():
+    """A change of the published picture stays; v with a minus is -v with a plus."""
+    k, rng = 60, np.random.default_rng(4)
+    x, v, message, change = rng.standard_normal((4, k))
+    net = LazyNetwork(Layer(k, 90), 5, seed=7).fit(x)
+    u, f, g = net.transform(np.array([x, v, -v]))
+    published = message + 30 * u
+    assert np.allclose((published + change - 30 * f) - (published - 30 * f), change)
+    assert np.allclose(published - 30 * f, published + 30 * g)
+
+
+def test_noise_flips_an_isotropic_side_as_often_as_it_turns_the_input():
+    rng, flips = np.random.default_rng(5), []
+    v = rng.uniform(size=20)
+    moved = v + 0.8 * rng.standard_normal(20)
+    turn = np.arccos(v @ moved / np.linalg.norm(v) / np.linalg.norm(moved))
+    for seed in range(1500):
+        net = LazyNetwork(Layer(20, 28), 6, seed=seed).fit(rng.standard_normal(20))
+        side = net.proper_velocity(np.array([v, moved])).sign
+        flips.append(side[0] != side[1])
+    law = turn / np.pi
+    assert abs(np.mean(flips) - law) < 4 * np.sqrt(law * (1 - law) / 1500)
+
+
+def test_drawn_faces_are_alike_and_always_the_same():
+    few, many = data.drawn_faces(3, (30, 20)), data.drawn_faces(12, (30, 20))
+    assert few.shape == (3, 30, 20) and np.array_equal(few, many[:3])
+    assert many.min() >= 0 and many.max() <= 1
+    rows = unit_rows(np.array([data.standardised(face).ravel() for face in many]))
+    cosines = (rows @ rows.T)[np.triu_indices(12, 1)]
+    assert cosines.min() > 0 and cosines.max() < 0.999
 
 
 def test_the_message_comes_back_through_the_right_network_only():

@@ -53,8 +53,8 @@ def faces(shape=(25, 25)):
     """The 100 faces of scikit-image's lfw_subset as (100, rows, columns), 0 to 1; 25 x 25 pixels,
     enlarged to any other `shape`.
 
-    The other 100 of its 200 pictures show no face and are left out. Source: Labeled Faces in the
-    Wild (Huang et al. 2007).
+    The other 100 of its 200 pictures show no face and are left out. They are people, and no licence
+    is stated: nothing here publishes them. Source: Labeled Faces in the Wild (Huang et al. 2007).
     """
     from PIL import Image
     from skimage.data import lfw_subset
@@ -64,6 +64,42 @@ def faces(shape=(25, 25)):
         _resized(Image.fromarray(face), shape) for face in lfw_subset()[:100].astype(np.float32)
     ]
     return np.clip(enlarged, 0, 1)
+
+
+def drawn_faces(count, shape=(50, 50)):
+    """`count` faces drawn here, (count, rows, columns), 0 to 1: no person, alike as faces are.
+
+    The i-th is the same whatever the count: its eleven proportions and greys come from a seed of
+    its own.
+    """
+    count, shape = arguments.count("count", count), arguments.shape("shape", shape, 1, 2)
+    y, x = np.meshgrid(*(2 * (np.arange(size) + 0.5) / size - 1 for size in shape), indexing="ij")
+    return np.array([_face(x, y, np.random.default_rng([2309, i])) for i in range(count)])
+
+
+def _face(x, y, rng):
+    """One face on the coordinates x, y in [-1, 1]; every part is an ellipse with a soft edge."""
+
+    def paint(canvas, grey, x0, y0, width, height):
+        from_centre = np.hypot((x - x0) / width, (y - y0) / height)
+        cover = 1 / (
+            1 + np.exp(np.clip(20 * (from_centre - 1) * min(width, height) ** 0.5, -60, 60))
+        )
+        return canvas + cover * (grey - canvas)
+
+    skin, hair, wall, iris = rng.uniform((0.6, 0.1, 0.3, 0.05), (0.85, 0.35, 0.6, 0.2))
+    wide, tall, apart, brow = rng.uniform((0.5, 0.68, 0.2, 0.12), (0.62, 0.82, 0.27, 0.2))
+    mouth, nose, light = rng.uniform((0.15, 0.3, -0.2), (0.28, 0.42, 0.2))
+    face = paint(np.full(x.shape, wall), hair, 0, -0.15, wide + 0.15, tall + 0.08)
+    face = paint(face, 0.9 * skin, 0, 1.05, 0.35, 0.4)  # neck
+    face = paint(face, skin, 0, 0.08, wide, tall - 0.06)
+    for side in (-apart, apart):
+        face = paint(face, 0.95, side, -0.12, 0.13, 0.07)
+        face = paint(face, iris, side, -0.12, 0.06, 0.07)
+        face = paint(face, hair, side, -0.12 - brow, 0.15, 0.04)
+    face = paint(face, 0.75 * skin, 0, nose - 0.18, 0.09, 0.13)
+    face = paint(face, 0.45 * skin, 0, nose + 0.2, mouth, 0.06)
+    return np.clip(face * (1 + light * x), 0, 1)
 
 
 def standardised(picture, columns=False):
