@@ -80,7 +80,7 @@ run: $(ENVIRONMENT) ## other parameters, into build/run/: make run NB=01 P="-p w
 lab: $(ENVIRONMENT) ## JupyterLab
 	@$(PYTHON) -m companion.lab
 
-bench: $(ENVIRONMENT) ## what the library's shortcuts gain, into build/bench.json and bench.png
+bench: $(ENVIRONMENT) ## what the library's shortcuts gain, into build/bench.json
 	@$(PYTHON) -m entanglement.bench
 
 sweep: $(ENVIRONMENT) ## the phase diagram, resumable: [SCHEDULER=tcp://127.0.0.1:8786] [RETRY=1]
