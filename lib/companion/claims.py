@@ -116,23 +116,16 @@ def mean_error(values):
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
 
 
-def check_mean(name, values, predicted, *, kind, reason=None, share=False, unit=""):
-    """`check` of the mean of independent repeats (R,), with the standard error that they show."""
+def check_mean(name, values, predicted, **stated):
+    """`check` of the mean of independent repeats (R,), with the standard error that they show.
+
+    stated: kind, and what else `check` takes.
+    """
     measured, stderr = mean_error(values)
-    return check(
-        name,
-        measured,
-        predicted,
-        kind=kind,
-        stderr=stderr,
-        repeats=len(values),
-        reason=reason,
-        share=share,
-        unit=unit,
-    )
+    return check(name, measured, predicted, stderr=stderr, repeats=len(values), **stated)
 
 
-def check_share(name, values, predicted, count, *, kind, reason=None):
+def check_share(name, values, predicted, count, **stated):
     """`check_mean` of shares (R,), each of `count` cases.
 
     The standard error is at least the binomial one of the prediction.
@@ -147,16 +140,8 @@ def check_share(name, values, predicted, count, *, kind, reason=None):
         raise ValueError(f"predicted: {name!r} has {predicted!r}, which is not a share")
     measured, stderr = mean_error(values)
     stderr = max(stderr, math.sqrt(predicted * (1 - predicted) / (count * len(values))))
-    return check(
-        name,
-        measured,
-        predicted,
-        kind=kind,
-        stderr=stderr,
-        repeats=len(values),
-        reason=reason,
-        share=True,
-    )
+    repeats = len(values)
+    return check(name, measured, predicted, stderr=stderr, repeats=repeats, share=True, **stated)
 
 
 def record(id, checks, **numbers):
