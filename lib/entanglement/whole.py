@@ -27,7 +27,7 @@ def infer(layer, x, depth, rng):
     for _ in range(depth):
         rows = rng.standard_normal((len(x), layer.pool, x.shape[1]))
         rank = layer.law.rank(np.einsum("snd,sd->sn", rows, x))
-        kept = np.argsort(-rank, axis=1, kind="stable")[:, : layer.width]
+        kept = np.argsort(-rank, axis=1)[:, : layer.width]
         W = np.take_along_axis(rows, kept[:, :, None], axis=1)
         yield W
         x = np.einsum("skd,sd->sk", W, x)
