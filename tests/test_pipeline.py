@@ -435,9 +435,10 @@ class TestStored:
         assert "papermill" not in json.dumps(book)
         readme = (project.root / "README.md").read_text()
         assert readme.startswith("before\n<!-- ") and readme.endswith(" -->\nafter\n")
-        assert "2 of 2" in readme and readme.count("| It does. | holds |") == 2
+        assert "2 of 2" in readme and readme.count(".ipynb) |  | holds |") == 2
         gallery = (project.root / "figures" / "README.md").read_text()
         assert "![A line that rises to 4.](02_line.png)\n\n**02_line.** To 4." in gallery
+        assert gallery.count("\n\nIt does.\n\n") == 2
         assert "* it does: **holds**. it must (1 of 1 predictions hold.)" in gallery
 
     def test_a_refresh_stores_what_make_all_makes(self, project):

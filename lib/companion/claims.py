@@ -241,14 +241,16 @@ def table(claims):
 
 
 def markdown(claims):
-    """A Markdown table for README: each notebook, the sentence that it tests, its verdicts."""
-    books, rows = root() / "notebooks", []
-    for number, sentence in words.sentences(books / "words").items():
-        verdicts = [c["verdict"] for c in claims if c["notebook"].startswith(f"{number}_")]
-        stem = next(books.glob(f"{number}_*.ipynb")).stem
-        said = "; ".join(dict.fromkeys(verdicts)) or "a story, no claim"
-        rows.append((f"[{number}](notebooks/{stem}.ipynb)", sentence, said))
-    return _markdown(("notebook", "tests", "verdicts"), *rows)
+    """A Markdown table for README: each notebook's verdicts, on the paper's claims and on ours."""
+    rows = []
+    for stem in sorted({c["notebook"] for c in claims}):
+        own = [c for c in claims if c["notebook"] == stem]
+        said = (
+            "; ".join(dict.fromkeys(c["verdict"] for c in own if (c["source"] == "paper") == paper))
+            for paper in (True, False)
+        )
+        rows.append((f"[{stem[:2]}](notebooks/{stem}.ipynb)", *said))
+    return _markdown(("notebook", "what the paper says", "our readings and questions"), *rows)
 
 
 def overview(claims):

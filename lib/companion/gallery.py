@@ -1,17 +1,18 @@
-"""figures/README.md: every figure and caption under its notebook, and every verdict in full."""
+"""figures/README.md: under each notebook what it tests, every figure, every verdict in full."""
 
 import re
 
-from companion import claims
-from companion.tree import number, read, stems
+from companion import claims, words
+from companion.tree import NOTEBOOKS, number, read, stems
 
 
 def text(entries):
     """The whole file, from the claims and from what the stored notebooks show."""
+    sentences = words.sentences(NOTEBOOKS / "words")
     parts = ["# Figures and verdicts\n\nMade by `make refresh` from the notebooks; edit those."]
     for stem in stems():
         title = f"{number(stem)} {' '.join(stem.split('_')[1:])}"
-        parts.append(f"## [{title}](../notebooks/{stem}.ipynb)")
+        parts.append(f"## [{title}](../notebooks/{stem}.ipynb)\n\n{sentences[number(stem)]}")
         parts += [f"![{alt}]({name}.png)\n\n{caption}" for name, alt, caption in shown(stem)]
         parts += [verdict(entry) for entry in entries if entry["notebook"] == stem]
     return "\n\n".join(parts) + "\n"
