@@ -114,9 +114,8 @@ def standardised(picture, columns=False):
     deviation = centred.std(axis=axis)
     kept = deviation > 1e-9 * np.abs(picture).max()
     if not np.any(kept):
-        raise ValueError(
-            f"picture: it is constant{' in every column' if columns else ''}, nothing is left of it once standardised"
-        )
+        where = " in every column" if columns else ""
+        raise ValueError(f"picture: it is constant{where}, nothing is left of it once standardised")
     return np.where(kept, centred / np.where(kept, deviation, 1), 0.0)
 
 

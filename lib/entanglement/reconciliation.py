@@ -179,11 +179,8 @@ def stream(bits, count):
 
     bits: bool, as enrol and recover return them; ValueError otherwise.
     """
-    kind = getattr(bits, "dtype", type(bits).__name__)
-    if kind != bool or np.ndim(bits) != 1 or not len(bits):
-        raise ValueError(
-            f"bits: of type {kind}, want a bool array (n,), as enrol and recover return them"
-        )
+    if getattr(bits, "dtype", None) != np.dtype(bool) or bits.ndim != 1 or not len(bits):
+        raise ValueError(f"bits: {bits!r}, want a bool array (n,), as enrol and recover return")
     count = arguments.count("count", count)
     drawn = hashlib.shake_256(b"pad" + np.packbits(bits).tobytes()).digest(-(-count // 8))
     return 2.0 * np.unpackbits(np.frombuffer(drawn, dtype=np.uint8))[:count] - 1
