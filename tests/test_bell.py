@@ -2,12 +2,14 @@
 simulation, dense matrices.
 """
 
+import copy
+
 import numpy as np
 import pytest
 from scipy import integrate, linalg, special
 from scipy.stats import ks_2samp, kstest
 
-from entanglement import Layer, robustness, theory
+from entanglement import Layer, LazyNetwork, robustness, theory
 from entanglement.dense import DenseNetwork
 from entanglement.pairs import angle, directions, simulate
 
@@ -125,6 +127,53 @@ def test_the_turn_of_r_is_a_fixed_point_of_a_layer_whose_margins_are_chi(width, 
     )  # it can fail
 
 
+@pytest.mark.parametrize("c", [0.0, 1.0, 6.6])
+def test_leaning_correlation_is_the_mean_product_of_the_signs(c):
+    """Against a sum over directions with density |cos|^c about the training input."""
+    u = np.pi * (np.arange(400_000) + 0.5) / 400_000 - np.pi / 2
+    weight = np.cos(u) ** c
+    for first, second in ((0.3, 1.1), (1.0, 1.9), (-2.0, 0.5), (-0.4, 3.9), (0.0, 1.2)):
+        signs = np.sign(np.cos(u - first) * np.cos(u - second))
+        assert theory.leaning_correlation(first, second, c) == pytest.approx(
+            weight @ signs / weight.sum(), abs=1e-4
+        )
+    theta = np.linspace(-4, 4, 30)
+    law = theory.training_correlation(theta, c)
+    assert theory.leaning_correlation(0, theta, c) == pytest.approx(law)
+    if c == 0:
+        straight = theory.spin_correlation(theta)
+        assert theory.leaning_correlation(0.7, 0.7 + theta, c) == pytest.approx(straight)
+
+
+def test_leaning_correlation_never_passes_two(rng):
+    a, a_prime, b, b_prime = rng.uniform(0, 2 * np.pi, (4, 20_000))
+
+    def E(first, second):
+        return theory.leaning_correlation(first, second, 3.0)
+
+    S = E(a, b) - E(a, b_prime) + E(a_prime, b) + E(a_prime, b_prime)
+    assert 2 - 1e-9 < np.abs(S).max() <= 2 + 1e-12
+
+
+@pytest.mark.parametrize("width", [1, 2, 7])
+def test_layer_cosine_is_the_mean_over_matrices(width, rng):
+    """Whole matrices; theta in a plane, so two columns are all that inputs see."""
+    W, N = rng.standard_normal((2, 100_000, width)), 100_000
+    for theta in (0.4, np.pi / 4, 2.0):
+        other = np.cos(theta) * W[0] + np.sin(theta) * W[1]
+        norms = np.linalg.norm(W[0], axis=1) * np.linalg.norm(other, axis=1)
+        cosine = np.sum(W[0] * other, axis=1) / norms
+        error = cosine.std() / np.sqrt(N)
+        assert abs(cosine.mean() - theory.layer_cosine(width, theta)) < 4 * error
+
+
+def test_layer_cosine_has_its_limits():
+    theta = np.linspace(0, np.pi, 30)
+    assert theory.layer_cosine(1, theta) == pytest.approx(theory.spin_correlation(theta))
+    wide = np.cos(theta) * (1 - np.sin(theta) ** 2 / 600)
+    assert theory.layer_cosine(300, theta) == pytest.approx(wide, abs=2e-6)
+
+
 @pytest.mark.parametrize("c", [0.0, 0.5, 1.0, 6.0])
 def test_setting_distance_is_a_total_variation_and_bounds_chsh(c, rng):
     for turn in (0.0, 0.3, np.pi / 2, 2.2, 5.0, -1.0):
@@ -206,6 +255,10 @@ def test_mean_unseen_cosine_against_a_product_quadrature(theta):
         (lambda: theory.direction_cdf(0.1, np.nan), "excess"),
         (lambda: theory.direction_cdf(np.nan, 1.0), "turn"),
         (lambda: theory.setting_distance(1.0, -0.5), "excess"),
+        (lambda: theory.leaning_correlation(np.inf, 1.0, 1.0), "first"),
+        (lambda: theory.leaning_correlation(0.0, 1.0, -0.5), "excess"),
+        (lambda: theory.layer_cosine(0, 1.0), "width"),
+        (lambda: theory.layer_cosine(8, -0.1), "theta"),
         (lambda: directions(Layer(4), 2, inputs=5), "inputs"),
         (lambda: directions(Layer(4), 2, inputs=1), "inputs"),
         (lambda: directions(Layer(4), 0), "depth"),
@@ -215,6 +268,35 @@ def test_mean_unseen_cosine_against_a_product_quadrature(theta):
 def test_wrong_arguments_are_named(call, name):
     with pytest.raises(ValueError, match=f"^{name}: "):
         call()
+
+
+# --- one network for both parties  ----
+
+
+def test_copies_of_one_network_keep_bells_bound_at_every_layer(rng):
+    """A theorem: S of spins is 2 or -2, whatever the settings; the copies never meet."""
+    for seed in range(10):
+        x, *plane = np.linalg.qr(rng.standard_normal((16, 3)))[0].T
+        alice = LazyNetwork(Layer(16, 40), 8, seed=seed).fit(x)
+        alice.transform(plane)  # weights are drawn where an input looks, so before the copy
+        bob = copy.deepcopy(alice)
+        at = rng.uniform(0, 2 * np.pi, 4)
+        X = np.outer(np.cos(at), plane[0]) + np.outer(np.sin(at), plane[1])
+        a, b = alice.trajectory(X[:2]).sign, bob.trajectory(X[2:]).sign
+        S = a[:, 0] * (b[:, 0] - b[:, 1]) + a[:, 1] * (b[:, 0] + b[:, 1])
+        assert (np.abs(S[1:]) == 2).all()
+
+
+@pytest.mark.parametrize("j", [1, 4])
+def test_the_trap_is_its_distance(j):
+    """At the standard settings S is 2 (1 + distance), in the sample too: the same events."""
+    r = directions(Layer(8, 8 + j), 120, trials=4000, seed=j)
+    line = np.arctan2(r[:, 1], r[:, 0]) + np.repeat(STANDARD[:2], 2000)
+    s = np.where(np.cos(np.subtract.outer(STANDARD, line)) > 0, 1, -1)
+    first, second = s[:, :2000], s[:, 2000:]
+    S = first[0] * (first[2] - first[3]) + second[1] * (second[2] + second[3])
+    nearer = np.abs(np.cos(line)) > np.abs(np.sin(line))  # to a than to a'
+    assert S.mean() == pytest.approx(2 * (1 + nearer[:2000].mean() - nearer[2000:].mean()))
 
 
 # --- directions  ----

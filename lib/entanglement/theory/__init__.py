@@ -9,6 +9,8 @@ layer itself is the authors' (arXiv 2309.15669).
 from .bell import (
     chsh,
     direction_cdf,
+    layer_cosine,
+    leaning_correlation,
     mean_cosine,
     mean_unseen_cosine,
     setting_distance,
