@@ -170,8 +170,8 @@ def test_layer_cosine_is_the_mean_over_matrices(width, rng):
 def test_layer_cosine_has_its_limits():
     theta = np.linspace(0, np.pi, 30)
     assert theory.layer_cosine(1, theta) == pytest.approx(theory.spin_correlation(theta))
-    wide = np.cos(theta) * (1 - np.sin(theta) ** 2 / 600)
-    assert theory.layer_cosine(300, theta) == pytest.approx(wide, abs=2e-6)
+    wide = np.cos(theta) * (1 - np.sin(theta) ** 2 / 300)
+    assert theory.layer_cosine(150, theta) == pytest.approx(wide, abs=1e-5)
 
 
 @pytest.mark.parametrize("c", [0.0, 0.5, 1.0, 6.0])
