@@ -9,7 +9,7 @@ import pytest
 from scipy import integrate, linalg, special
 from scipy.stats import ks_2samp, kstest
 
-from entanglement import Layer, LazyNetwork, robustness, theory
+from entanglement import Layer, LazyNetwork, robustness, theory, whole
 from entanglement.dense import DenseNetwork
 from entanglement.pairs import angle, directions, simulate
 
@@ -127,32 +127,45 @@ def test_the_turn_of_r_is_a_fixed_point_of_a_layer_whose_margins_are_chi(width, 
     )  # it can fail
 
 
-@pytest.mark.parametrize("c", [0.0, 1.0, 6.6])
-def test_leaning_correlation_is_the_mean_product_of_the_signs(c):
-    """Against a sum over directions with density |cos|^c about the training input."""
-    u = np.pi * (np.arange(400_000) + 0.5) / 400_000 - np.pi / 2
-    weight = np.cos(u) ** c
-    for first, second in ((0.3, 1.1), (1.0, 1.9), (-2.0, 0.5), (-0.4, 3.9), (0.0, 1.2)):
-        signs = np.sign(np.cos(u - first) * np.cos(u - second))
-        assert theory.leaning_correlation(first, second, c) == pytest.approx(
-            weight @ signs / weight.sum(), abs=1e-4
-        )
+@pytest.mark.parametrize(
+    "layer, depth", [(Layer(2, 3), 40), (Layer(8, 16), 12), (Layer(8, 9), 1), (Layer(5), 200)]
+)
+def test_turn_cdf_and_leaning_correlation_against_whole_pools(layer, depth):
+    rng, N = np.random.default_rng([depth, layer.pool]), 4000
+    parts = [whole.directions(layer, np.eye(3)[[0] * 500], depth, rng) for _ in range(8)]
+    r = np.concatenate(parts)[:, :2]
+    turn = np.arctan(r[:, 1] / r[:, 0])
+    assert kstest(turn, lambda u: theory.turn_cdf(layer, u, depth)).pvalue > 1e-4
+    assert kstest(1.3 * turn, lambda u: theory.turn_cdf(layer, u, depth)).pvalue < 1e-4
+    for first, second in ((0.3, 1.1), (1.0, 1.9), (-2.0, 0.5), (-0.4, 3.9)):
+        signs = [r @ (np.cos(angle), np.sin(angle)) > 0 for angle in (first, second)]
+        measured = np.mean(np.where(signs[0] == signs[1], 1, -1))
+        law = theory.leaning_correlation(layer, first, second, depth)
+        assert abs(measured - law) < 4 * np.sqrt((1 - law**2) / N) + 1e-3
+
+
+def test_turn_cdf_has_its_limits():
+    turn = np.linspace(-9, 9, 301)
+    law = theory.turn_cdf(Layer(8, 12), turn)
+    assert (np.diff(law) >= -1e-12).all()
+    assert theory.turn_cdf(Layer(8, 12), turn + np.pi) == pytest.approx(law + 1)
+    assert theory.turn_cdf(Layer(8), turn) == pytest.approx(turn / np.pi + 0.5, abs=1e-5)
+    wide = Layer(1000, 1003)
+    c = theory.excess(wide)
+    assert theory.turn_cdf(wide, turn) == pytest.approx(theory.direction_cdf(turn, c), abs=1e-3)
     theta = np.linspace(-4, 4, 30)
-    law = theory.training_correlation(theta, c)
-    assert theory.leaning_correlation(0, theta, c) == pytest.approx(law)
-    if c == 0:
-        straight = theory.spin_correlation(theta)
-        assert theory.leaning_correlation(0.7, 0.7 + theta, c) == pytest.approx(straight)
+    law = theory.leaning_correlation(wide, 0, theta)
+    assert law == pytest.approx(theory.training_correlation(theta, c), abs=2e-3)
 
 
 def test_leaning_correlation_never_passes_two(rng):
-    a, a_prime, b, b_prime = rng.uniform(0, 2 * np.pi, (4, 20_000))
+    a, a_prime, b, b_prime = rng.uniform(0, 2 * np.pi, (4, 2000))
 
     def E(first, second):
-        return theory.leaning_correlation(first, second, 3.0)
+        return theory.leaning_correlation(Layer(8, 16), first, second, 12)
 
     S = E(a, b) - E(a, b_prime) + E(a_prime, b) + E(a_prime, b_prime)
-    assert 2 - 1e-9 < np.abs(S).max() <= 2 + 1e-12
+    assert 2 - 1e-6 < np.abs(S).max() <= 2 + 1e-12
 
 
 @pytest.mark.parametrize("width", [1, 2, 7])
@@ -255,8 +268,10 @@ def test_mean_unseen_cosine_against_a_product_quadrature(theta):
         (lambda: theory.direction_cdf(0.1, np.nan), "excess"),
         (lambda: theory.direction_cdf(np.nan, 1.0), "turn"),
         (lambda: theory.setting_distance(1.0, -0.5), "excess"),
-        (lambda: theory.leaning_correlation(np.inf, 1.0, 1.0), "first"),
-        (lambda: theory.leaning_correlation(0.0, 1.0, -0.5), "excess"),
+        (lambda: theory.leaning_correlation(Layer(8), np.inf, 1.0), "first"),
+        (lambda: theory.leaning_correlation(Layer(8), 0.0, 1.0, 2.5), "depth"),
+        (lambda: theory.turn_cdf(Layer(5000), 1.0), "layer"),
+        (lambda: theory.turn_cdf(Layer(8), np.nan), "turn"),
         (lambda: theory.layer_cosine(0, 1.0), "width"),
         (lambda: theory.layer_cosine(8, -0.1), "theta"),
         (lambda: directions(Layer(4), 2, inputs=5), "inputs"),

@@ -42,6 +42,7 @@ from .direction import (
     tangent_levels,
     tangents,
     training_cosine,
+    turn_cdf,
 )
 from .geometry import (
     gaussian_curvature,

@@ -8,6 +8,8 @@ from scipy.linalg import eigh_tridiagonal
 from entanglement.arguments import angles, count, number, numbers
 from entanglement.quadrature import legendre
 
+from .direction import turn_cdf
+
 
 def spin_correlation(theta):
     """E s(a) s(b) of the sides of two unseen inputs at angle theta: 1 - 2 theta/pi for theta in [0,
@@ -71,19 +73,18 @@ def training_correlation(theta, excess):
     )
 
 
-def leaning_correlation(first, second, excess):
+def leaning_correlation(layer, first, second, depth=None):
     """E s(x1) s(x2) of two inputs in a plane that contains the training input, one network for
-    both, deep limit.
+    both.
 
     first, second: signed angles from the training input, any real numbers, radians, shapes that
-    broadcast; excess: c = k (M - 1) >= 0. The sides differ if the line along r lies between the
-    lines orthogonal to the two inputs; direction_cdf counts what lies there. first = 0:
-    training_correlation; c = 0: spin_correlation. Ours.
+    broadcast; depth: a whole number, None: the deep limit. The sides differ if the line along r
+    lies between the lines orthogonal to the two inputs; turn_cdf counts what lies there (error
+    4e-4, every width). For wide and deep layers and first = 0: training_correlation. Ours.
     """
-    number("excess", excess, 0)
     first, second = numbers("first", first), numbers("second", second)
-    passed = direction_cdf(second + np.pi / 2, excess) - direction_cdf(first + np.pi / 2, excess)
-    return spin_correlation(np.pi * passed)
+    ends = (turn_cdf(layer, angle + np.pi / 2, depth) for angle in (second, first))
+    return spin_correlation(np.pi * (next(ends) - next(ends)))
 
 
 def setting_distance(turn, excess):
