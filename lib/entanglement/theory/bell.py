@@ -105,8 +105,8 @@ def layer_cosine(width, theta):
     """E cos theta_1 after one layer of rule `none`, exact at every width from 1 to 150.
 
     theta: in [0, pi], radians, any shape. At width 1 it is 1 - 2 theta/pi, for wide layers cos
-    theta (1 - sin^2(theta)/(2 width)), right to 1e-5 beyond. It is the mean of the correlation that Fisher (1915) finds
-    in a sample of `width` normal pairs whose mean is known to be 0.
+    theta (1 - sin^2(theta)/(2 width)), right to 1e-5 beyond. The mean of the correlation that
+    Fisher (1915) finds in a sample of `width` normal pairs whose mean is known to be 0.
     """
     k, rho = count("width", width, 1, 150), np.cos(angles(theta, closed=True))
     log_scale = np.log(2 / k) + 2 * (special.gammaln((k + 1) / 2) - special.gammaln(k / 2))

@@ -110,8 +110,8 @@ def turn_cdf(layer, turn, depth=None):
     whole = np.round(turn / np.pi)
     rest, place = np.unique(turn - np.pi * whole, return_inverse=True)
     scale, weight = _turn_scales(layer, None if depth is None else count("depth", depth))
-    inside = [weight @ special.ndtr(np.tan(one) * scale) if abs(one) < np.pi / 2 else one > 0 for one in rest]
-    return whole + np.array(inside, dtype=float)[place].reshape(turn.shape)
+    inside = np.array([weight @ special.ndtr(np.tan(one) * scale) for one in rest], dtype=float)
+    return whole + inside[place].reshape(turn.shape)
 
 
 def _turn_scales(layer, depth):
