@@ -2,12 +2,14 @@
 simulation, dense matrices.
 """
 
+import copy
+
 import numpy as np
 import pytest
 from scipy import integrate, linalg, special
 from scipy.stats import ks_2samp, kstest
 
-from entanglement import Layer, robustness, theory
+from entanglement import Layer, LazyNetwork, robustness, theory, whole
 from entanglement.dense import DenseNetwork
 from entanglement.pairs import angle, directions, simulate
 
@@ -125,6 +127,66 @@ def test_the_turn_of_r_is_a_fixed_point_of_a_layer_whose_margins_are_chi(width, 
     )  # it can fail
 
 
+@pytest.mark.parametrize(
+    "layer, depth", [(Layer(2, 3), 40), (Layer(8, 16), 12), (Layer(8, 9), 1), (Layer(5), 200)]
+)
+def test_turn_cdf_and_leaning_correlation_against_whole_pools(layer, depth):
+    rng, N = np.random.default_rng([depth, layer.pool]), 4000
+    parts = [whole.directions(layer, np.eye(3)[[0] * 500], depth, rng) for _ in range(8)]
+    r = np.concatenate(parts)[:, :2]
+    turn = np.arctan(r[:, 1] / r[:, 0])
+    assert kstest(turn, lambda u: theory.turn_cdf(layer, u, depth)).pvalue > 1e-4
+    assert kstest(1.3 * turn, lambda u: theory.turn_cdf(layer, u, depth)).pvalue < 1e-4
+    for first, second in ((0.3, 1.1), (1.0, 1.9), (-2.0, 0.5), (-0.4, 3.9)):
+        signs = [r @ (np.cos(angle), np.sin(angle)) > 0 for angle in (first, second)]
+        measured = np.mean(np.where(signs[0] == signs[1], 1, -1))
+        law = theory.leaning_correlation(layer, first, second, depth)
+        assert abs(measured - law) < 4 * np.sqrt((1 - law**2) / N) + 1e-3
+
+
+def test_turn_cdf_has_its_limits():
+    turn = np.linspace(-9, 9, 301)
+    law = theory.turn_cdf(Layer(8, 12), turn)
+    assert (np.diff(law) >= -1e-12).all()
+    assert theory.turn_cdf(Layer(8, 12), turn + np.pi) == pytest.approx(law + 1)
+    assert theory.turn_cdf(Layer(8), turn) == pytest.approx(turn / np.pi + 0.5, abs=1e-5)
+    wide = Layer(1000, 1003)
+    c = theory.excess(wide)
+    assert theory.turn_cdf(wide, turn) == pytest.approx(theory.direction_cdf(turn, c), abs=1e-3)
+    theta = np.linspace(-4, 4, 30)
+    law = theory.leaning_correlation(wide, 0, theta)
+    assert law == pytest.approx(theory.training_correlation(theta, c), abs=2e-3)
+
+
+def test_leaning_correlation_never_passes_two(rng):
+    a, a_prime, b, b_prime = rng.uniform(0, 2 * np.pi, (4, 2000))
+
+    def E(first, second):
+        return theory.leaning_correlation(Layer(8, 16), first, second, 12)
+
+    S = E(a, b) - E(a, b_prime) + E(a_prime, b) + E(a_prime, b_prime)
+    assert 2 - 1e-6 < np.abs(S).max() <= 2 + 1e-12
+
+
+@pytest.mark.parametrize("width", [1, 2, 7])
+def test_layer_cosine_is_the_mean_over_matrices(width, rng):
+    """Whole matrices; theta in a plane, so two columns are all that inputs see."""
+    W, N = rng.standard_normal((2, 100_000, width)), 100_000
+    for theta in (0.4, np.pi / 4, 2.0):
+        other = np.cos(theta) * W[0] + np.sin(theta) * W[1]
+        norms = np.linalg.norm(W[0], axis=1) * np.linalg.norm(other, axis=1)
+        cosine = np.sum(W[0] * other, axis=1) / norms
+        error = cosine.std() / np.sqrt(N)
+        assert abs(cosine.mean() - theory.layer_cosine(width, theta)) < 4 * error
+
+
+def test_layer_cosine_has_its_limits():
+    theta = np.linspace(0, np.pi, 30)
+    assert theory.layer_cosine(1, theta) == pytest.approx(theory.spin_correlation(theta))
+    wide = np.cos(theta) * (1 - np.sin(theta) ** 2 / 300)
+    assert theory.layer_cosine(150, theta) == pytest.approx(wide, abs=1e-5)
+
+
 @pytest.mark.parametrize("c", [0.0, 0.5, 1.0, 6.0])
 def test_setting_distance_is_a_total_variation_and_bounds_chsh(c, rng):
     for turn in (0.0, 0.3, np.pi / 2, 2.2, 5.0, -1.0):
@@ -206,6 +268,12 @@ def test_mean_unseen_cosine_against_a_product_quadrature(theta):
         (lambda: theory.direction_cdf(0.1, np.nan), "excess"),
         (lambda: theory.direction_cdf(np.nan, 1.0), "turn"),
         (lambda: theory.setting_distance(1.0, -0.5), "excess"),
+        (lambda: theory.leaning_correlation(Layer(8), np.inf, 1.0), "first"),
+        (lambda: theory.leaning_correlation(Layer(8), 0.0, 1.0, 2.5), "depth"),
+        (lambda: theory.turn_cdf(Layer(5000), 1.0), "layer"),
+        (lambda: theory.turn_cdf(Layer(8), np.nan), "turn"),
+        (lambda: theory.layer_cosine(0, 1.0), "width"),
+        (lambda: theory.layer_cosine(8, -0.1), "theta"),
         (lambda: directions(Layer(4), 2, inputs=5), "inputs"),
         (lambda: directions(Layer(4), 2, inputs=1), "inputs"),
         (lambda: directions(Layer(4), 0), "depth"),
@@ -215,6 +283,35 @@ def test_mean_unseen_cosine_against_a_product_quadrature(theta):
 def test_wrong_arguments_are_named(call, name):
     with pytest.raises(ValueError, match=f"^{name}: "):
         call()
+
+
+# --- one network for both parties  ----
+
+
+def test_copies_of_one_network_keep_bells_bound_at_every_layer(rng):
+    """A theorem: S of spins is 2 or -2, whatever the settings; the copies never meet."""
+    for seed in range(10):
+        x, *plane = np.linalg.qr(rng.standard_normal((16, 3)))[0].T
+        alice = LazyNetwork(Layer(16, 40), 8, seed=seed).fit(x)
+        alice.transform(plane)  # weights are drawn where an input looks, so before the copy
+        bob = copy.deepcopy(alice)
+        at = rng.uniform(0, 2 * np.pi, 4)
+        X = np.outer(np.cos(at), plane[0]) + np.outer(np.sin(at), plane[1])
+        a, b = alice.trajectory(X[:2]).sign, bob.trajectory(X[2:]).sign
+        S = a[:, 0] * (b[:, 0] - b[:, 1]) + a[:, 1] * (b[:, 0] + b[:, 1])
+        assert (np.abs(S[1:]) == 2).all()
+
+
+@pytest.mark.parametrize("j", [1, 4])
+def test_the_trap_is_its_distance(j):
+    """At the standard settings S is 2 (1 + distance), in the sample too: the same events."""
+    r = directions(Layer(8, 8 + j), 120, trials=4000, seed=j)
+    line = np.arctan2(r[:, 1], r[:, 0]) + np.repeat(STANDARD[:2], 2000)
+    s = np.where(np.cos(np.subtract.outer(STANDARD, line)) > 0, 1, -1)
+    first, second = s[:, :2000], s[:, 2000:]
+    S = first[0] * (first[2] - first[3]) + second[1] * (second[2] + second[3])
+    nearer = np.abs(np.cos(line)) > np.abs(np.sin(line))  # to a than to a'
+    assert S.mean() == pytest.approx(2 * (1 + nearer[:2000].mean() - nearer[2000:].mean()))
 
 
 # --- directions  ----

@@ -9,6 +9,8 @@ layer itself is the authors' (arXiv 2309.15669).
 from .bell import (
     chsh,
     direction_cdf,
+    layer_cosine,
+    leaning_correlation,
     mean_cosine,
     mean_unseen_cosine,
     setting_distance,
@@ -40,6 +42,7 @@ from .direction import (
     tangent_levels,
     tangents,
     training_cosine,
+    turn_cdf,
 )
 from .geometry import (
     gaussian_curvature,

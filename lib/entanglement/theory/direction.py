@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 from scipy.interpolate import CubicSpline
 
-from entanglement.arguments import count, number
+from entanglement.arguments import count, number, numbers
 from entanglement.layer import remembered, require
 from entanglement.quadrature import normal_trapezoid
 
@@ -94,6 +94,32 @@ def tangent_levels(layer, input_dim, depth, levels):
     order = np.argsort(tangent)
     middle = np.cumsum(weight[order]) - weight[order] / 2
     return np.interp((np.arange(levels) + 0.5) / levels, middle, tangent[order])
+
+
+def turn_cdf(layer, turn, depth=None):
+    """P(r, as a line within a plane that contains the training input, has turned from it by less
+    than `turn`), counted from -pi/2; direction_cdf of bell.py at every width, pool and depth.
+
+    turn: any real numbers, radians, any shape; the law has period pi and grows by 1 each. depth: a
+    whole number of layers, None: the deep limit. T = z sqrt(1 + V)/A is normal given A and V; an
+    average over their grids, error 2e-4. Width 4096 at most. Ours.
+    """
+    turn = numbers("turn", turn)
+    if require(layer).width > WIDEST_GRID:
+        raise ValueError(f"layer: {layer} is wider than {WIDEST_GRID}, where this ends")
+    whole = np.round(turn / np.pi)
+    rest, place = np.unique(turn - np.pi * whole, return_inverse=True)
+    scale, weight = _turn_scales(layer, None if depth is None else count("depth", depth))
+    inside = np.array([weight @ special.ndtr(np.tan(one) * scale) for one in rest], dtype=float)
+    return whole + inside[place].reshape(turn.shape)
+
+
+def _turn_scales(layer, depth):
+    """Nodes A/sqrt(1 + V) and weights, at most some thousand."""
+    log_norm, norm_weight = log_norms(layer)
+    log_inner, inner = (np.full(1, -np.inf), np.ones(1)) if depth == 1 else _inner(layer, depth)
+    log_scale = np.subtract.outer(log_norm, _softplus(log_inner) / 2)
+    return np.exp(log_scale).ravel(), np.outer(norm_weight, inner).ravel()
 
 
 @remembered
