@@ -359,5 +359,5 @@ def test_copies_too_short_and_signs_for_bits_are_refused(enrolled):
     key, bits, helper, code = enrolled
     with pytest.raises(ValueError, match="X: 20 columns"):
         recover(key[None, :20], helper, code)
-    with pytest.raises(ValueError, match="bits: of type float64"):
+    with pytest.raises(ValueError, match=r"bits: array\(\["):
         stream(np.where(bits, 1.0, -1.0), 16)
