@@ -2,9 +2,10 @@
 they are not.
 
 A defence is a function from images (P, d) to scores (P, C), the largest of which names the class,
-and their gradients (P, C, d). Attacks are L_inf: |x' - x| <= radius in every pixel, x' within
-limits. The entangled decoder holds one network a class, inferred from that class's enrolled picture
-less a centre; it scores by the proper velocities w_c, or by <r_c, x'>. Ours.
+and to a second function: slope(first, second), classes (P,) each, is the gradient (P, d) of the
+first score less the second. Attacks are L_inf: |x' - x| <= radius in every pixel, x' within limits.
+The entangled decoder holds one network a class, inferred from that class's enrolled picture less a
+centre; it scores by the proper velocities w_c, or by <r_c, x'>. Ours.
 """
 
 import numpy as np
@@ -25,21 +26,25 @@ class Linear:
         self.rows = arguments.inputs("rows", rows, len(self.centre))
 
     def __call__(self, X):
-        """Scores (P, C) and their gradients (P, C, d)."""
-        return (X - self.centre) @ self.rows.T, np.broadcast_to(self.rows, (len(X), *self.rows.shape))
+        """Scores (P, C) and their slope."""
+        slope = lambda first, second: self.rows[first] - self.rows[second]
+        return (X - self.centre) @ self.rows.T, slope
 
     def certified(self, X, labels, radius, limits):
         """Whether each row of X (P, d) is named rightly under every attack: bool (P,), exact.
 
         labels: (P,) whole numbers; radius, limits: as `attack` takes them.
         """
-        labels, holds = _labels(labels, X, len(self.rows)), np.ones(len(X), dtype=bool)
-        for shift in range(1, len(self.rows)):
-            left = np.flatnonzero(holds)
-            if not len(left):
-                break
-            lead = self.rows[labels[left]] - self.rows[(labels[left] + shift) % len(self.rows)]
-            holds[left] = least_score(X[left], lead, radius, limits) > lead @ self.centre
+        X, radius = arguments.inputs("X", X), arguments.number("radius", radius, 0)
+        labels, scores = _labels(labels, X, len(self.rows)), self(X)[0]
+        lead = np.take_along_axis(scores, labels[:, None], axis=1) - scores
+        most = radius * np.abs(self.rows[labels, None] - self.rows).sum(axis=2)  # without limits
+        holds = ~np.any((lead <= 0) & (np.arange(len(self.rows)) != labels[:, None]), axis=1)
+        for rival in range(len(self.rows)):
+            left = np.flatnonzero(holds & (lead[:, rival] <= most[:, rival]) & (labels != rival))
+            if len(left):
+                row = self.rows[labels[left]] - self.rows[rival]
+                holds[left] = least_score(X[left], row, radius, limits) > row @ self.centre
         return holds
 
 
@@ -56,9 +61,10 @@ class Decoder:
         self.linear = Linear(p / np.linalg.norm(p, axis=1, keepdims=True), centre)
 
     def __call__(self, X):
-        """Scores (P, C) and their gradients (P, C, d)."""
+        """Scores (P, C) and their slope."""
         w, slopes = velocity_and_gradient(self.p, self.G, X - self.linear.centre)
-        return w.T, slopes.transpose(1, 0, 2)
+        row = np.arange(len(X))
+        return w.T, lambda first, second: slopes[first, row] - slopes[second, row]
 
 
 class Perceptron:
@@ -76,11 +82,10 @@ class Perceptron:
         return Z, np.maximum(Z @ self.weights[0] + self.weights[1], 0)
 
     def __call__(self, X):
-        """Scores (P, C) and their gradients (P, C, d)."""
+        """Scores (P, C) and their slope."""
         W, _, V, c = self.weights
-        _, h = self.hidden(X)
-        low, high = self.limits
-        return h @ V + c, ((h > 0)[:, None] * V.T) @ W.T * (2 / (high - low))
+        (_, h), scale = self.hidden(X), 2 / (self.limits[1] - self.limits[0])
+        return h @ V + c, lambda first, second: ((h > 0) * (V.T[first] - V.T[second])) @ W.T * scale
 
     def gradients(self, X, labels):
         """Of the mean cross-entropy: by the weights, and by X (P, d)."""
@@ -120,7 +125,7 @@ def train(X, labels, rng, limits, radius=0.0, hidden=64, steps=200, rate=0.3):
     return net
 
 
-def attack(defence, X, labels, radius, rng, limits, rivals=4, rounds=1, steps=20):
+def attack(defence, X, labels, radius, rng, limits, rivals=9, rounds=1, steps=20):
     """The rows of X (P, d), each moved by at most `radius` in a pixel to be named wrongly: what a
     defence keeps right under it is an upper bound of what it keeps under every attack.
 
@@ -132,6 +137,8 @@ def attack(defence, X, labels, radius, rng, limits, rivals=4, rounds=1, steps=20
     low, high = _box(X, arguments.number("radius", radius, 0), limits)
     scores, _ = defence(X)
     labels, moved = _labels(labels, X, scores.shape[1]), X.copy()
+    if radius == 0:
+        return moved
     scores[np.arange(len(X)), labels] = np.inf
     order = np.argsort(-scores, axis=1, kind="stable")[:, 1:]
     for turn in range(arguments.count("rounds", rounds)):
@@ -146,10 +153,9 @@ def attack(defence, X, labels, radius, rng, limits, rivals=4, rounds=1, steps=20
 
 def _descend(defence, A, pair, box, radius, steps):
     """Images A moved to lower the lead of the first class of each pair; left where it is lost."""
-    row = np.arange(len(A))
     for i in range(arguments.count("steps", steps)):
-        scores, slopes = defence(A)
-        step = 2 * radius * (1 - i / steps) * np.sign(slopes[row, pair[0]] - slopes[row, pair[1]])
+        scores, slope = defence(A)
+        step = 2 * radius * (1 - i / steps) * np.sign(slope(*pair))
         kept = scores.argmax(axis=1) == pair[0]
         A = np.where(kept[:, None], np.clip(A - step, *box), A)
     return A
