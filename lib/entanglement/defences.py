@@ -16,6 +16,7 @@ from entanglement.pairs import margin_norms
 from entanglement.robustness import least_score, velocity_and_gradient
 
 MOMENTUM, INNER = 0.9, 3  # of training; steps of the attack inside adversarial training
+MOST_CLASSES = 1000
 
 
 class Linear:
@@ -27,18 +28,19 @@ class Linear:
 
     def __call__(self, X):
         """Scores (P, C) and their slope."""
-        slope = lambda first, second: self.rows[first] - self.rows[second]
-        return (X - self.centre) @ self.rows.T, slope
+        scores = (X - self.centre) @ self.rows.T
+        return scores, lambda first, second: self.rows[first] - self.rows[second]
 
     def certified(self, X, labels, radius, limits):
         """Whether each row of X (P, d) is named rightly under every attack: bool (P,), exact.
 
         labels: (P,) whole numbers; radius, limits: as `attack` takes them.
         """
-        X, radius = arguments.inputs("X", X), arguments.number("radius", radius, 0)
+        X, radius = arguments.stack("X", X, "P", "d"), arguments.number("radius", radius, 0)
         labels, scores = _labels(labels, X, len(self.rows)), self(X)[0]
         lead = np.take_along_axis(scores, labels[:, None], axis=1) - scores
-        most = radius * np.abs(self.rows[labels, None] - self.rows).sum(axis=2)  # without limits
+        apart = np.abs(self.rows[:, None] - self.rows).sum(axis=2)
+        most = radius * apart[labels]  # that a lead can lose, were there no limits
         holds = ~np.any((lead <= 0) & (np.arange(len(self.rows)) != labels[:, None]), axis=1)
         for rival in range(len(self.rows)):
             left = np.flatnonzero(holds & (lead[:, rival] <= most[:, rival]) & (labels != rival))
@@ -108,11 +110,12 @@ def train(X, labels, rng, limits, radius=0.0, hidden=64, steps=200, rate=0.3):
     """
     X, limits = arguments.inputs("X", X), _limits(limits)
     radius, rate = arguments.number("radius", radius, 0), arguments.number("rate", rate, 0)
-    units, classes = arguments.count("hidden", hidden), 1 + int(np.max(labels))
-    labels = _labels(labels, X, classes)
+    units, labels = arguments.count("hidden", hidden), _labels(labels, X, MOST_CLASSES)
+    classes = 1 + labels.max()
     sizes = (X.shape[1], units), (units,), (units, classes), (classes,)
     scales = np.sqrt(2 / X.shape[1]), 0, np.sqrt(1 / units), 0
-    net = Perceptron([s * rng.standard_normal(n) for s, n in zip(scales, sizes, strict=True)], limits)
+    weights = [s * rng.standard_normal(n) for s, n in zip(scales, sizes, strict=True)]
+    net = Perceptron(weights, limits)
     speed = [np.zeros(n) for n in sizes]
     low, high = _box(X, radius, limits)
     for _ in range(arguments.count("steps", steps)):
@@ -133,27 +136,27 @@ def attack(defence, X, labels, radius, rng, limits, rivals=9, rounds=1, steps=20
     steps that shrink from 2 radius; the first of `rounds` starts at X, the others at random.
     limits: (least, greatest) value of a pixel, which X keeps.
     """
-    X, limits = arguments.inputs("X", X), _limits(limits)
+    X, limits = arguments.stack("X", X, "P", "d"), _limits(limits)
     low, high = _box(X, arguments.number("radius", radius, 0), limits)
     scores, _ = defence(X)
     labels, moved = _labels(labels, X, scores.shape[1]), X.copy()
-    if radius == 0:
-        return moved
     scores[np.arange(len(X)), labels] = np.inf
     order = np.argsort(-scores, axis=1, kind="stable")[:, 1:]
-    for turn in range(arguments.count("rounds", rounds)):
-        for rank in range(min(arguments.count("rivals", rivals), order.shape[1])):
+    ranks = min(arguments.count("rivals", rivals), order.shape[1])
+    others = rng.random((arguments.count("rounds", rounds) - 1, *X.shape))
+    steps = arguments.count("steps", steps)
+    for start in (X, *(low + (high - low) * part for part in others)) if radius else ():
+        for rank in range(ranks):
             left = np.flatnonzero(named(defence, moved) == labels)
             if len(left):
-                start = rng.uniform(low[left], high[left]) if turn else X[left]
                 pair, box = (labels[left], order[left, rank]), (low[left], high[left])
-                moved[left] = _descend(defence, start, pair, box, radius, steps)
+                moved[left] = _descend(defence, start[left], pair, box, radius, steps)
     return moved
 
 
 def _descend(defence, A, pair, box, radius, steps):
     """Images A moved to lower the lead of the first class of each pair; left where it is lost."""
-    for i in range(arguments.count("steps", steps)):
+    for i in range(steps):
         scores, slope = defence(A)
         step = 2 * radius * (1 - i / steps) * np.sign(slope(*pair))
         kept = scores.argmax(axis=1) == pair[0]
@@ -163,7 +166,7 @@ def _descend(defence, A, pair, box, radius, steps):
 
 def named(defence, X):
     """The classes (P,) that a defence gives the rows of X (P, d)."""
-    return defence(X)[0].argmax(axis=1)
+    return defence(arguments.stack("X", X, "P", "d"))[0].argmax(axis=1)
 
 
 def tilted(x, tangent, rng):
@@ -186,7 +189,8 @@ def whole_parts(layer, x, depth, rng):
     """p (C, d) and G (C, d, d), w = <p, x'> / sqrt(x'^T G x') after `depth` layers, of networks
     inferred from the rows of x (C, d), every pool drawn whole.
     """
-    H, u = np.eye(np.shape(x)[-1])[None], arguments.inputs("x", x)
+    u = arguments.inputs("x", x)
+    H = np.eye(u.shape[1])[None]
     for W in whole.infer(layer, u, depth, rng):
         H, u = W @ H, np.einsum("ckd,cd->ck", W, u)
         H, u = H / np.linalg.norm(H, axis=(1, 2), keepdims=True), _unit(u)
