@@ -14,6 +14,7 @@ from entanglement import (
     Velocity,
     beyond,
     data,
+    defences,
     reconciliation,
     robustness,
     spacetime,
@@ -21,7 +22,8 @@ from entanglement import (
     whole,
 )
 
-MODULES = (entanglement, theory, spacetime, reconciliation, robustness, beyond, data, whole)
+SUBJECTS = (spacetime, reconciliation, robustness, defences, beyond, data, whole)
+MODULES = (entanglement, theory, *SUBJECTS)
 LABELLED, SMALL = Layer(8, 24, "labelled"), Layer(8, 16)
 X = np.random.default_rng(0).standard_normal((4, 8))
 BITS = np.where(X[0] > 0, 1.0, -1.0)
@@ -37,10 +39,13 @@ def each(names, value):
 # thing. Its type says what is nonsense: an int is a whole number, a float one number, a list
 # numbers of any shape, a tuple a shape, a bool a flag.
 EXAMPLES = (
-    each("depth trials count directions resolution levels rounds steps seed tokens shared", 3)
+    each(
+        "rivals hidden depth trials count directions resolution levels rounds steps seed tokens shared",
+        3,
+    )
     | each("directions.inputs batch_norm_spread.inputs transform.layer pad.layer", 3)
     | each("width input_dim", 8)
-    | each("constant error excess mean_square power radius rapidity rate sharpness spread", 0.5)
+    | each("constant error excess mean_square power radius rapidity sharpness spread", 0.5)
     | each("size time target bias_scale weight_scale attention_angle.theta bits_left.scale", 0.5)
     | each("decidability.mean folded_error.start folded_error_cdf.start images.scale", 0.5)
     | each("folded_error_quantile.start folded_error_quantile.q mask_error.strength", 0.5)
@@ -66,6 +71,12 @@ EXAMPLES = (
     | each("weights before after", np.full((2, 3, 3), 0.1))
     | each("x y score descent_scores.target", X[0])
     | each("X genuine impostor picture directions.x infer.x", X)
+    | each("tangent", [0.5])
+    | each("rate", 0.1)
+    | each("attack.X train.X named.X tilted.x whole_parts.x drawn_parts.x", X)
+    | each("whole_parts.layer drawn_parts.layer", SMALL)
+    | each("defence", defences.Linear(np.eye(8)[:4], np.zeros(8)))
+    | {"attack.labels": np.array([0.0, 1, 2, 3]), "train.labels": np.array([0.0, 1, 0, 1])}
     | each("p descent_weights.W", X[:1])
     | each("Y descend.X gradient.X", np.ones((3, 4)))
     | each("labels decoded message pad", BITS)
