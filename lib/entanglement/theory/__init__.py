@@ -102,9 +102,11 @@ from .reconciliation import (
     opposite_probability,
 )
 from .robustness import (
+    certified_share,
     climb_success,
     climb_time,
     decidability,
+    direction_sum,
     leading_cosine,
     mean_square_tangent,
     prefix_log_sine,

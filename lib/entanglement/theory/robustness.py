@@ -3,11 +3,11 @@
 import numpy as np
 from scipy import special
 
-from entanglement.arguments import count, number, numbers
+from entanglement.arguments import angles, count, number, numbers, one_input
 from entanglement.layer import Layer, require
 from entanglement.quadrature import hermite
 
-from .direction import direction_tangent, tangent_levels
+from .direction import direction_cosine, direction_tangent, tangent_levels, tangents
 from .margins import (
     WIDE,
     excess,
@@ -31,6 +31,37 @@ def mean_square_tangent(layer, input_dim, depth):
     return (count("input_dim", input_dim, 2) - 2) / (width - 3) * (q**depth - 1) / (q - 1)
 
 
+def certified_share(layer, theta, input_dim, depth):
+    """Root mean square, over networks and over inputs at angle theta to the sample, of the L2
+    certificate over the input's length.
+
+    cos^2 theta c^2 + sin^2 theta (1 - c^2)/(d - 1) is its square, c^2 = direction_cosine^2, exact:
+    what r has beside the sample is at a random angle to what the input has. theta: radians, 0 to
+    pi, any shape; input_dim: d >= 2. Ours.
+    """
+    theta = angles(theta, closed=True)
+    square = direction_cosine(layer, input_dim, depth) ** 2
+    beside = (1 - square) / (input_dim - 1)
+    return np.sqrt(np.cos(theta) ** 2 * square + np.sin(theta) ** 2 * beside)
+
+
+def direction_sum(layer, x, depth):
+    """Mean over networks of |r_L|_1, whose certificate in the L-infinity norm is the L2 one over
+    it; x (d,): the training input, d >= 3.
+
+    A coordinate of r is cos(alpha) x_i + sin(alpha) v_i, v a random direction across x: taken as
+    normal with its variance (1 - x_i^2)/(d - 1), which is right to 1/d. Ours.
+    """
+    x = one_input("x", x)
+    unit, d = x / np.linalg.norm(x), count("x", len(x), 3)
+    tangent, weight = tangents(layer, d, depth)
+    mean = unit / np.sqrt(1 + tangent[:, None])
+    spread = np.sqrt(tangent / (1 + tangent))[:, None] * np.sqrt((1 - unit**2) / (d - 1)) + 1e-300
+    size = spread * np.sqrt(2 / np.pi) * np.exp(-((mean / spread) ** 2) / 2)
+    size += mean * special.erf(mean / spread / np.sqrt(2))
+    return float(weight @ size.sum(axis=1))
+
+
 def random_step_success(step, input_dim):
     """Chance that a step in a random direction, `step` certificates long, flips a side: P(cos >
     1/step) in R^d. step: any shape, > 0.
@@ -44,26 +75,34 @@ def climb_time(distance, slope):
     the border of its side.
 
     w = slope y at distance y from the border, so y falls at the rate slope (1 + w^2)^(-3/2): about
-    slope^2 distance^4 / 4 far out. For small steps only: where one step moves an input far, it is
-    late. Steps times learning rate, in squared units of the input; arrays
-    broadcast. Source: int (1 + w^2)^(3/2) dw / slope^2; ours.
+    slope^2 distance^4 / 4 far out. For small steps only: n equal steps take up to 1 + 4/n times as
+    long (climb_success counts them). Steps times learning rate, in squared units of the input;
+    arrays broadcast. Source: int (1 + w^2)^(3/2) dw / slope^2; ours.
     """
     distance, slope = numbers("distance", distance, 0), numbers("slope", slope, 0, open=True)
     w = slope * distance
     return (w * (2 * w**2 + 5) * np.sqrt(1 + w**2) + 3 * np.arcsinh(w)) / (8 * np.square(slope))
 
 
-def climb_success(layer, input_dim, depth, time):
+def climb_success(layer, input_dim, depth, time, steps=None):
     """Share of unseen Gaussian inputs that plain gradient descent on cos(theta_L) takes across the
-    border within `time`; wide layers.
+    border within `time`, in so many equal `steps`; wide layers.
 
-    The slope of w_L is e^(gain L) / (cos(r, x) sqrt(d-1)), distances are half-normal; the
-    climb_time of the farthest is `time`. Ours.
+    The slope of w_L is e^(gain L) / (cos(r, x) sqrt(d-1)), distances are half-normal; the farthest
+    that arrives has the climb_time `time`. steps None: the limit of small ones; otherwise distances
+    move by a step of time/steps at their slope, as often. Ours.
     """
     time, tangent = number("time", time, 0), direction_tangent(layer, input_dim, depth)[0]
     slope = np.exp(rapidity_gain(layer) * depth) * np.sqrt((1 + tangent) / (input_dim - 1))
     distance = np.linspace(0, 12, 24001)
-    return float(special.erf(np.interp(time, climb_time(distance, slope), distance) / np.sqrt(2)))
+    if steps is None:
+        farthest = np.interp(time, climb_time(distance, slope), distance)
+    else:
+        left = distance
+        for _ in range(count("steps", steps)):
+            left = left - time / steps * slope * (1 + (slope * left) ** 2) ** -1.5
+        farthest = np.interp(0, left, distance)
+    return float(special.erf(farthest / np.sqrt(2)))
 
 
 def leading_cosine(layer, input_dim):
