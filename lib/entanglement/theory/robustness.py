@@ -54,7 +54,7 @@ def direction_sum(layer, x, depth):
     """
     x = one_input("x", x)
     unit, d = x / np.linalg.norm(x), count("x", len(x), 3)
-    tangent, weight = tangents(layer, d, depth)
+    tangent, weight = tangents(layer, d, count("depth", depth))
     mean = unit / np.sqrt(1 + tangent[:, None])
     spread = np.sqrt(tangent / (1 + tangent))[:, None] * np.sqrt((1 - unit**2) / (d - 1)) + 1e-300
     size = spread * np.sqrt(2 / np.pi) * np.exp(-((mean / spread) ** 2) / 2)
