@@ -109,6 +109,7 @@ from .robustness import (
     direction_sum,
     leading_cosine,
     mean_square_tangent,
+    mean_transfer_probability,
     prefix_log_sine,
     random_step_success,
     score_moments,
