@@ -70,7 +70,7 @@ def _kept(argument, what, load):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of retries
             return load()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise OSError(
             f"{argument}: not in {get_data_home()} and not to be had from the network ({error})"
         ) from None

@@ -106,7 +106,6 @@ from .robustness import (
     climb_success,
     climb_time,
     decidability,
-    direction_sum,
     leading_cosine,
     mean_square_tangent,
     mean_transfer_probability,

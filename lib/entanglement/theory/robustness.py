@@ -3,11 +3,11 @@
 import numpy as np
 from scipy import special
 
-from entanglement.arguments import angles, count, number, numbers, one_input
+from entanglement.arguments import angles, count, number, numbers
 from entanglement.layer import Layer, require
 from entanglement.quadrature import hermite
 
-from .direction import direction_cosine, direction_tangent, tangent_levels, tangents
+from .direction import direction_cosine, direction_tangent, tangent_levels
 from .margins import (
     WIDE,
     excess,
@@ -43,23 +43,6 @@ def certified_share(layer, theta, input_dim, depth):
     square = direction_cosine(layer, input_dim, depth) ** 2
     beside = (1 - square) / (input_dim - 1)
     return np.sqrt(np.cos(theta) ** 2 * square + np.sin(theta) ** 2 * beside)
-
-
-def direction_sum(layer, x, depth):
-    """Mean over networks of |r_L|_1, whose certificate in the L-infinity norm is the L2 one over
-    it; x (d,): the training input, d >= 3.
-
-    A coordinate of r is cos(alpha) x_i + sin(alpha) v_i, v a random direction across x: taken as
-    normal with its variance (1 - x_i^2)/(d - 1), which is right to 1/d. Ours.
-    """
-    x = one_input("x", x)
-    unit, d = x / np.linalg.norm(x), count("x", len(x), 3)
-    tangent, weight = tangents(layer, d, count("depth", depth))
-    mean = unit / np.sqrt(1 + tangent[:, None])
-    spread = np.sqrt(tangent / (1 + tangent))[:, None] * np.sqrt((1 - unit**2) / (d - 1)) + 1e-300
-    size = spread * np.sqrt(2 / np.pi) * np.exp(-((mean / spread) ** 2) / 2)
-    size += mean * special.erf(mean / spread / np.sqrt(2))
-    return float(weight @ size.sum(axis=1))
 
 
 def random_step_success(step, input_dim):
