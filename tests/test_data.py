@@ -1,5 +1,9 @@
 """Inputs: real digits, and a reader's own file with every way in which it can be wrong."""
 
+import gzip
+import hashlib
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -121,3 +125,108 @@ def test_a_huge_file_or_picture_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "LARGEST_FILE", 10)
     with pytest.raises(ValueError, match="more than 10"):
         data.own_input(tmp_path / "own.png")
+
+
+def packed(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content))
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """An empty folder in the place of scikit-learn's, and no network."""
+
+    def no_network(*_, **__):
+        raise OSError("no network here")
+
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
+    monkeypatch.setattr("socket.create_connection", no_network)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    return tmp_path
+
+
+def keep_openml(folder, X, y):
+    """mnist_784 as scikit-learn keeps what openml.org answers, with few pictures."""
+    api, d = folder / "openml" / "openml.org" / "api/v1/json/data", X.shape[1]
+    names = [f"pixel{i + 1}" for i in range(d)]
+    head = ["@RELATION mnist_784", *(f"@ATTRIBUTE {name} real" for name in names)]
+    head += ["@ATTRIBUTE class {0,1,2,3,4,5,6,7,8,9}", "@DATA"]
+    rows = [",".join(map(str, [*x, label])) for x, label in zip(X, y, strict=True)]
+    arff = "\n".join(head + rows).encode()
+    url = "https://openml.org/data/v1/download/52667/mnist_784.arff"
+    about = dict(id="554", name="mnist_784", version="1", format="ARFF", status="active", url=url)
+    about |= dict(description="", file_id="52667", md5_checksum=hashlib.md5(arff).hexdigest())
+    features = [
+        dict(index=str(i), name=name, data_type="numeric", is_target="false")
+        | dict(is_ignore="false", is_row_identifier="false", number_of_missing_values="0")
+        for i, name in enumerate(names)
+    ]
+    features.append(features[0] | dict(index=str(d), name="class", data_type="nominal"))
+    features[-1] |= dict(is_target="true", nominal_value=list("0123456789"))
+    answers = {
+        "list/data_name/mnist_784/limit/2/data_version/1": dict(data=dict(dataset=[dict(did=554)])),
+        "554": dict(data_set_description=about),
+        "features/554": dict(data_features=dict(feature=features)),
+        "qualities/554": dict(
+            data_qualities=dict(quality=[dict(name="NumberOfInstances", value=str(len(X)))])
+        ),
+    }
+    for path, answer in answers.items():
+        packed(api / f"{path}.gz", json.dumps(answer).encode())
+    packed(folder / "openml/openml.org/data/v1/download/52667/mnist_784.arff.gz", arff)
+
+
+def test_mnist_is_read_from_what_scikit_learn_keeps(kept, capsys):
+    rng = np.random.default_rng(1)
+    X, y = rng.integers(0, 256, (12, 784)), rng.integers(0, 10, 12)
+    keep_openml(kept, X, y)
+    found, label = data.digits(digits="mnist")
+    assert np.array_equal(found, X) and np.array_equal(label, y) and label.dtype.kind == "i"
+    assert capsys.readouterr().out.startswith("digits: loading MNIST")
+    centred, _ = data.digits(True, "mnist")
+    assert np.allclose(centred, X - X.mean(axis=0))
+
+
+def test_faces_are_read_from_what_scikit_learn_keeps(kept, capsys):
+    for name in ("pairsDevTrain.txt", "pairsDevTest.txt", "pairs.txt"):
+        (kept / "lfw_home").mkdir(exist_ok=True)
+        (kept / "lfw_home" / name).touch()
+    for person, grey, count in (("A_One", 40, 40), ("B_Two", 200, 41), ("C_Few", 90, 3)):
+        folder = kept / "lfw_home" / "lfw_funneled" / person
+        folder.mkdir(parents=True)
+        for i in range(count):
+            Image.new("RGB", (250, 250), (grey, grey, grey)).save(folder / f"{i:04d}.jpg")
+    X, y = data.people(faces="lfw")
+    assert X.shape == (81, 25 * 18) and np.array_equal(np.bincount(y), [40, 41])
+    assert np.allclose(X[y == 0], 40 / 255, atol=0.01) and np.allclose(
+        X[y == 1], 200 / 255, atol=0.01
+    )
+    assert capsys.readouterr().out.startswith("faces: loading Labeled Faces")
+    assert np.abs(data.people(True, "lfw")[0].mean(axis=0)).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda: data.digits(digits="mnist"), "digits"),
+        (lambda: data.people(faces="lfw"), "faces"),
+    ],
+)
+def test_offline_one_sentence_says_what_is_missing(kept, call, name):
+    with pytest.raises(OSError, match=f"^{name}: not in {kept}") as caught:
+        call()
+    assert "\n" not in str(caught.value) and caught.value.__suppress_context__
+
+
+def test_a_corrupted_copy_is_refused_by_name(kept):
+    keep_openml(kept, np.zeros((12, 784), int), np.zeros(12, int))
+    packed(kept / "openml/openml.org/data/v1/download/52667/mnist_784.arff.gz", b"torn")
+    with pytest.raises(OSError, match="^digits: "):
+        data.digits(digits="mnist")
+
+
+def test_digits_stand_in_for_faces_and_other_names_are_refused():
+    assert np.array_equal(data.people(True, "digits")[0], data.digits(True)[0])
+    for call in (lambda: data.digits(digits="lfw"), lambda: data.people(faces="mnist")):
+        with pytest.raises(ValueError, match="is not one of"):
+            call()

@@ -273,3 +273,101 @@ def test_scores_of_a_flipped_input_are_the_mirror_image():
     X = np.random.default_rng(12).standard_normal((50, 12))
     scores = [pairs.angle(net.proper_velocity(s * X)) / np.pi for s in (1, -1)]
     assert np.allclose(scores[0] + scores[1], 1, atol=1e-13)
+
+
+def test_hash_bits_and_scores_of_every_flip_are_mirrored_in_whole_networks():
+    """The theorem behind E15, at the setting of its digits."""
+    from entanglement import data, whole
+
+    rng = np.random.default_rng(14)
+    X = data.digits()[0][rng.choice(1797, (3, 20), replace=False)]
+    both = np.concatenate([X, -X[:, 1:]], axis=1)
+    scores = pairs.angle(whole.velocities(Layer(64, 408, "signed"), both, 5, rng)) / np.pi
+    assert np.allclose(scores[..., :19] + scores[..., 19:], 1, atol=1e-12)
+    bits = whole.features(Layer(64, 408, "signed"), both, 5, rng) > 0
+    assert (bits[:, 1:20] != bits[:, 20:]).all()
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.4, 1.5])
+def test_robust_usefulness_is_the_exact_line(epsilon):
+    """E[min y f] = (<r, m> - epsilon)/sigma: what pgd reaches on real digits."""
+    from entanglement import data
+
+    X, digit = data.digits(centred=True)
+    X, y = X[digit < 2] / 16, np.where(digit[digit < 2] == 0, 1, -1)
+    r = np.random.default_rng(15).standard_normal(64)
+    r /= np.linalg.norm(r)
+    attacked = robustness.pgd(lambda moved: np.outer(-y, r), X, epsilon, steps=5)
+    assert np.mean(y * (attacked @ r)) == pytest.approx(r @ (y @ X / len(y)) - epsilon, abs=1e-9)
+
+
+@pytest.mark.parametrize("layer", [(24, 1, 96, 7), (16, 6, 32, 5), (9, 4, None, 12)])
+def test_certified_share_over_whole_networks(layer):
+    from entanglement import whole
+
+    width, depth, pool, d = layer
+    rng, theta = np.random.default_rng(16), np.radians([0, 40, 75, 90, 180])
+    x = rng.standard_normal((400, d))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    r = whole.directions(Layer(width, pool), x, depth, rng)
+    v = rng.standard_normal((400, 60, d))
+    v -= np.sum(v * x[:, None], axis=2, keepdims=True) * x[:, None]
+    v /= np.linalg.norm(v, axis=2, keepdims=True)
+    predicted = theory.certified_share(Layer(width, pool), theta, d, depth)
+    for angle, share in zip(theta, predicted, strict=True):
+        X = np.cos(angle) * x[:, None] + np.sin(angle) * v
+        assert close(np.mean(np.einsum("spd,sd->sp", X, r) ** 2, axis=1), share**2)
+    assert predicted[0] == pytest.approx(
+        theory.direction_cosine(Layer(width, pool), d, depth), rel=1e-9
+    )
+
+
+def test_certified_share_of_inputs_that_know_nothing_of_the_sample():
+    """Averaged over independent directions it is 1/d, whatever the layer."""
+    from scipy import special
+
+    levels = special.betaincinv(0.5, 15.5, (np.arange(4000) + 0.5) / 4000)  # cos^2
+    for layer in (Layer(64, 408), Layer(64)):
+        share = theory.certified_share(layer, np.arccos(np.sqrt(levels)), 32, 4)
+        assert np.mean(share**2) == pytest.approx(1 / 32, rel=2e-3)
+
+
+def test_few_plain_steps_take_up_to_one_and_four_over_n_times_as_long():
+    """climb_success with steps: slower than the limit, by a time that is bounded."""
+    layer, slope_free = Layer(64, 408), (64, 9)
+    for steps in (1, 2, 5, 20):
+        for time in (0.5, 20.0, 400.0):
+            counted = theory.climb_success(layer, *slope_free, time, steps)
+            assert counted <= theory.climb_success(layer, *slope_free, time) + 1e-3
+            assert (
+                counted >= theory.climb_success(layer, *slope_free, time / (1 + 4 / steps)) - 1e-3
+            )
+    assert theory.climb_success(layer, *slope_free, 20.0, 2000) == pytest.approx(
+        theory.climb_success(layer, *slope_free, 20.0), abs=1e-3
+    )
+
+
+def test_one_large_step_over_whole_networks():
+    """What review measured: 0.86, 0.44, 0.15 where the law of small steps says 0.95, 0.56, 0.23."""
+    rng, layer = np.random.default_rng(18), Layer(64, 408)
+    for depth in (4, 7, 10):
+        X = rng.standard_normal((60, 51, 64))
+        *_, (H, u) = robustness.products(layer, X[:, 0], depth, rng)
+        X, r = X[:, 1:], np.einsum("skd,sk->sd", H, u)[:, None]
+        moved = robustness.climb(robustness.whole_side_gradient(H, u, X), X.reshape(-1, 64), 20, 1)
+        turned = np.mean(np.sum(moved.reshape(X.shape) * r, 2) * np.sum(X * r, 2) < 0, axis=1)
+        assert close(turned, theory.climb_success(layer, 64, depth, 20.0, 1))
+        assert not close(turned, theory.climb_success(layer, 64, depth, 20.0))
+
+
+@pytest.mark.parametrize("layer, depth, d", [((24, 96), 3, 20), ((12, None), 2, 9)])
+def test_mean_transfer_over_whole_networks(layer, depth, d):
+    from entanglement import whole
+
+    rng, step = np.random.default_rng(19), np.array([0.5, 1.5, 8])
+    x, X = rng.standard_normal((800, d)), rng.standard_normal((800, 40, d))
+    r, r2 = (whole.directions(Layer(*layer), x, depth, rng) for _ in range(2))
+    first, second = (np.einsum("spd,sd->sp", X, v) for v in (r, r2))
+    second_after = second - step[:, None, None] * first * np.sum(r * r2, axis=1)[:, None]
+    turned = np.mean(second * second_after < 0, axis=2).T
+    assert close(turned, theory.mean_transfer_probability(Layer(*layer), d, depth, step))

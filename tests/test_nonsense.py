@@ -89,6 +89,13 @@ EXAMPLES = (
         "G": np.eye(8)[None],
         "bits": BITS > 0,
         "code": CODE,
+        "digits": "bundled",
+        "faces": "digits",
+        "H": np.eye(8)[None],
+        "products.x": X,
+        "products.layer": SMALL,
+        "u": X[:1],
+        "whole_side_gradient.X": X[None],
         "correlation": theory.spin_correlation,
         "corrects": 1,
         "descent_weights.target": X[0, :1],
@@ -133,7 +140,7 @@ SIGNED |= each("decidability.mean nearer_probability.start", 0)
 ENDLESS = each(
     "bits_left.scale folded_loss_quantile.scale loss_cdf.scale loss_quantile.scale", [np.inf]
 )
-ENDLESS |= each("pgd.norm shares_within.scale velocity_scale.input_dim", [np.inf])
+ENDLESS |= each("certificate.norm pgd.norm shares_within.scale velocity_scale.input_dim", [np.inf])
 ENDLESS |= each("tangents.depth", [None])  # the deep limit
 ENDLESS |= each("layer_cdf.w rapidity_of_log.log_abs", [np.inf, -np.inf])
 OUTSIDE = each("cosine mean_square q", 1.5) | {

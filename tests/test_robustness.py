@@ -204,3 +204,61 @@ def test_refusals_name_the_argument(call, name):
     net, _ = fitted(DenseNetwork, 6, 2, 24, "largest", 4)
     with pytest.raises(ValueError, match=name):
         call(net)
+
+
+@pytest.mark.parametrize("kind", [DenseNetwork, LazyNetwork])
+@pytest.mark.parametrize("layer", NETWORKS)
+def test_the_same_small_step_in_every_coordinate_flips_just_beyond_the_radius(kind, layer):
+    net, _ = fitted(kind, *layer)
+    X = 3 * np.random.default_rng(6).standard_normal((200, layer[-1]))
+    r, before = robustness.direction(net), side(net, X)
+    step = robustness.certificate(net, X, np.inf)[:, None] * -np.sign(X @ r)[:, None] * np.sign(r)
+    assert (side(net, X + (1 + 1e-6) * step) == -before).all()
+    assert (side(net, X + (1 - 1e-6) * step) == before).all()
+    for _ in range(20):  # no other step inside the cube does it
+        other = np.random.default_rng(7).uniform(-1, 1, X.shape) * np.abs(step)
+        assert (side(net, X + (1 - 1e-6) * other) == before).all()
+
+
+def test_pgd_in_the_largest_coordinate_reaches_the_radius_and_no_less():
+    net, _ = fitted(DenseNetwork, 40, 3, 160, "largest", 32)
+    X = np.random.default_rng(8).standard_normal((100, 32))
+    radius, before = robustness.certificate(net, X, np.inf), side(net, X)
+    gradient = robustness.side_gradient(net, X)
+    for share, flipped in ((1 - 1e-6, 1), (1.05, -1)):
+        moved = robustness.pgd(gradient, X, share * radius, steps=40, norm=np.inf)
+        assert (side(net, moved) == flipped * before).all()
+
+
+def test_products_and_gradients_of_whole_networks_are_those_of_torch():
+    """Its matrices in a DenseNetwork: the same r, features and gradients."""
+    import torch
+
+    from entanglement import whole
+
+    layer, rng = Layer(10, 30), np.random.default_rng(9)
+    x, X = rng.standard_normal((2, 6)), rng.standard_normal((2, 4, 6))
+    weights = list(whole.infer(layer, x, 3, np.random.default_rng(10)))
+    *_, (H, u) = robustness.products(layer, x, 3, np.random.default_rng(10))
+    gradient = robustness.whole_side_gradient(H, u, X)(X.reshape(-1, 6)).reshape(X.shape)
+    for i in range(2):
+        net = DenseNetwork(layer, 3, seed=1).fit(x[i])
+        net.weights = [torch.from_numpy(W[i].copy()) for W in weights]
+        r = robustness.direction(net)
+        along = H[i].T @ u[i]
+        assert np.allclose(r, along / np.linalg.norm(along), atol=1e-10)
+        assert np.allclose(gradient[i], robustness.side_gradient(net, X[i])(X[i]), atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda H, u, X: robustness.whole_side_gradient(H, u[:, :3], X), "u"),
+        (lambda H, u, X: robustness.whole_side_gradient(H[0], u, X), "H"),
+        (lambda H, u, X: robustness.whole_side_gradient(H, u, X[:, :, :3]), "X"),
+        (lambda H, u, X: list(robustness.products(Layer(4, 8), X, 2, None)), "x"),
+    ],
+)
+def test_whole_networks_refuse_by_name(call, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        call(np.ones((2, 5, 6)), np.ones((2, 5)), np.ones((2, 3, 6)))

@@ -1,5 +1,6 @@
 """Inputs: noise, digits, faces, photographs, silhouettes, and a reader's own array or picture."""
 
+import warnings
 from os import PathLike
 from pathlib import Path
 
@@ -21,17 +22,79 @@ def noise(rng, count, input_dim):
     )
 
 
-def digits(centred=False):
-    """Handwritten digits as (X, y): X (1797, 64), 8 x 8 pixels from 0 to 16, less their mean if
-    `centred`; y the digit.
+def digits(centred=False, digits="bundled"):
+    """Handwritten digits as (X, y): X (P, d), less their mean if `centred`; y the digit.
 
-    Source: scikit-learn's copy of the UCI optical recognition set (Alpaydin and Kaynak 1998).
+    digits: "bundled", 1797 of 8 x 8 pixels from 0 to 16, or "mnist", 10 000 of 28 x 28 from 0 to
+    255, MNIST's test set: fetched from openml.org once and kept by scikit-learn; a minute and a
+    gigabyte each time; OSError if neither. Sources: UCI optical recognition set (Alpaydin and
+    Kaynak 1998); LeCun, Cortes and Burges 1998.
     """
     from sklearn.datasets import load_digits
 
     centred = flag("centred", centred)
-    X, y = load_digits(return_X_y=True)
+    _one_of("digits", digits, ("bundled", "mnist"))
+    if digits == "bundled":
+        X, y = load_digits(return_X_y=True)
+    else:
+        X, y = _kept("digits", "MNIST, 28 x 28 pixels, 15 MB to fetch", _mnist)
     return (X - X.mean(axis=0) if centred else X), y
+
+
+def people(centred=False, faces="lfw"):
+    """Faces of people as (X, y): X (P, 450), 25 x 18 grey pixels from 0 to 1, less their mean if
+    `centred`; y the person. faces: "lfw", or "digits", which are not faces (see `digits`).
+
+    Labeled Faces in the Wild (Huang et al. 2007), those with 40 pictures or more: fetched once
+    through scikit-learn, which keeps them; OSError if neither.
+    """
+    _one_of("faces", faces, ("digits", "lfw"))
+    if faces == "digits":
+        return digits(centred)
+    centred = flag("centred", centred)
+    X, y = _kept("faces", "Labeled Faces in the Wild, 230 MB to fetch", _lfw)
+    return (X - X.mean(axis=0) if centred else X), y
+
+
+def _one_of(argument, value, known):
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{argument}: {value!r} is not one of {known}")
+
+
+def _kept(argument, what, load):
+    """What `load` returns, from scikit-learn's cache or the network; one clear error if neither."""
+    from sklearn.datasets import get_data_home
+
+    print(f"{argument}: loading {what} if not yet kept by scikit-learn ...", flush=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of retries
+            return load()
+    except (OSError, ValueError, EOFError) as error:
+        raise OSError(
+            f"{argument}: not in {get_data_home()} and not to be had from the network ({error})"
+        ) from None
+
+
+def _mnist():
+    from sklearn.datasets import fetch_openml
+
+    X, y = fetch_openml(
+        "mnist_784",
+        version=1,
+        return_X_y=True,
+        as_frame=False,
+        parser="liac-arff",  # the other one needs pandas
+        n_retries=1,
+    )
+    return X[-10_000:].astype(float), y[-10_000:].astype(int)
+
+
+def _lfw():
+    from sklearn.datasets import fetch_lfw_people
+
+    found = fetch_lfw_people(min_faces_per_person=40, resize=0.2, n_retries=1)
+    return found.data.astype(float), found.target
 
 
 def photograph(name, shape):

@@ -10,6 +10,7 @@ from copy import copy
 
 import numpy as np
 
+from entanglement import whole
 from entanglement.arguments import count, flag, inputs, number, numbers
 from entanglement.lazy import LazyNetwork
 
@@ -23,15 +24,59 @@ def direction(net):
     return net.pull_back()
 
 
-def certificate(net, X):
-    """Smallest L2 norms (P,) of a perturbation that flips the output side of the rows of X (P, d):
-    |<r, x'>|, exact.
+def certificate(net, X, norm=2):
+    """Smallest norms (P,) of a perturbation that flips the output side of the rows of X (P, d):
+    |<r, x'>|, over |r|_1 for norm inf; exact.
 
-    In the units of X. Nothing shorter flips a side, whatever the attack; a step of this length
-    along -sign<r, x'> r reaches the border.
+    In the units of X; norm: 2 or np.inf. Nothing smaller flips a side, whatever the attack; a step
+    of this size along -sign<r, x'> r, or against sign(r) in every coordinate, reaches the border.
     """
+    _check_norm(norm)
     r = direction(net)
-    return np.abs(inputs("X", X, net.input_dim) @ r)
+    return np.abs(inputs("X", X, net.input_dim) @ r) / (1 if norm == 2 else np.sum(np.abs(r)))
+
+
+def products(layer, x, depth, rng):
+    """Yield, after each layer of many independent networks at once, H = W_l ... W_1 up to a factor
+    (networks, width, d) and the unit features u (networks, width) of the training inputs.
+
+    x: training inputs (networks, d), one a network; every pool is drawn whole and sorted. r is
+    along H^T u.
+    """
+    x = inputs("x", x)
+    H, u = np.eye(x.shape[1]), x
+    for W in whole.infer(layer, x, depth, rng):
+        H, u = W @ H, np.einsum("skd,sd->sk", W, u)
+        H = H / np.linalg.norm(H, axis=(1, 2), keepdims=True)
+        u = u / np.linalg.norm(u, axis=1, keepdims=True)
+        yield H, u
+
+
+def whole_side_gradient(H, u, X):
+    """`side_gradient` of the cosine for many networks at once, in NumPy: a function of the moved
+    inputs (networks * P, d), for `pgd` or `climb`.
+
+    H (networks, k, d), u (networks, k): what `products` yields; X: inputs (networks, P, d), whose
+    sides are pushed across. -side cos(theta) has the gradient -side (r - cos(theta) H^T f/|f|)/|f|,
+    f = H x', r = H^T u.
+    """
+    H, u, X = (numbers(name, value) for name, value in (("H", H), ("u", u), ("X", X)))
+    if H.ndim != 3 or not H.size:
+        raise ValueError(f"H: shape {H.shape}; want (networks, k, d)")
+    if u.shape != H.shape[:2]:
+        raise ValueError(f"u: shape {u.shape} beside H of shape {H.shape}; want (networks, k)")
+    if X.ndim != 3 or not X.size or X.shape[::2] != H.shape[::2]:
+        raise ValueError(f"X: shape {X.shape} beside H of shape {H.shape}; want (networks, P, d)")
+    r = np.einsum("skd,sk->sd", H, u)[:, None]
+    side = np.sign(np.sum(X * r, axis=2, keepdims=True))
+
+    def gradient(moved):
+        feature = moved.reshape(X.shape) @ H.transpose(0, 2, 1)
+        norm = np.linalg.norm(feature, axis=2, keepdims=True)
+        cosine = feature @ u[:, :, None] / norm
+        return (-side * (r - cosine * (feature @ H) / norm) / norm).reshape(moved.shape)
+
+    return gradient
 
 
 def directions_by_layer(net):
@@ -155,8 +200,7 @@ def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
     2.5 radius / steps; the projection is outside the loss.
     """
     X = inputs("X", X)
-    if norm not in (2, np.inf):
-        raise ValueError(f"norm: {norm!r} is not 2 or inf")
+    _check_norm(norm)
     radius = numbers("radius", radius, 0)
     if radius.shape not in ((), X.shape[:1]):
         raise ValueError(f"radius: shape {radius.shape}; want one number or one a row")
@@ -268,6 +312,11 @@ def pooled_decidability(genuine, impostor):
     return float(ratio(moments.mean(axis=2))), float(
         np.sqrt((networks - 1) * np.var(ratio(without)))
     )
+
+
+def _check_norm(norm):
+    if norm not in (2, np.inf):
+        raise ValueError(f"norm: {norm!r} is not 2 or inf")
 
 
 def _check_dense(name, net):

@@ -105,11 +105,13 @@ from .reconciliation import (
     opposite_probability,
 )
 from .robustness import (
+    certified_share,
     climb_success,
     climb_time,
     decidability,
     leading_cosine,
     mean_square_tangent,
+    mean_transfer_probability,
     prefix_log_sine,
     random_step_success,
     score_moments,
