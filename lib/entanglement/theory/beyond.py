@@ -213,7 +213,7 @@ def skip_angle(theta, depth, width, size=1.0, tokens=2):
     theta, tokens = angles(theta), count("tokens", tokens, 2)
     square = 2 * np.sin(theta / 2) ** 2 * (tokens - 1) / tokens
     if (square > 1).any():
-        raise ValueError(f"theta: {theta!r} is more than {tokens} tokens can have between any two")
+        raise ValueError(f"theta: {np.max(theta)} is more than {tokens} tokens can have between any two")
     grown = np.exp(2 * count("depth", depth, 0) * skip_growth(width, size))
     square = square / (square + (1 - square) * grown)
     return 2 * np.arcsin(np.sqrt(square * tokens / (tokens - 1) / 2))
