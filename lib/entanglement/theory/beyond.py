@@ -213,7 +213,8 @@ def skip_angle(theta, depth, width, size=1.0, tokens=2):
     theta, tokens = angles(theta), count("tokens", tokens, 2)
     square = 2 * np.sin(theta / 2) ** 2 * (tokens - 1) / tokens
     if (square > 1).any():
-        raise ValueError(f"theta: {np.max(theta)} is more than {tokens} tokens can have between any two")
+        far = np.max(theta)
+        raise ValueError(f"theta: {far} is more than {tokens} tokens can have between any two")
     grown = np.exp(2 * count("depth", depth, 0) * skip_growth(width, size))
     square = square / (square + (1 - square) * grown)
     return 2 * np.arcsin(np.sqrt(square * tokens / (tokens - 1) / 2))
@@ -224,7 +225,8 @@ def relu_uniform_rate(width):
     uniform within 1/sqrt(width) (PyTorch's default); (1/2) ln(1/6) if wide; width at least 8.
 
     Near inputs share their active units, m ~ Bin(width, 1/2) of them (a layer without one is left
-    out), and only those pass their difference on; sums of many uniform weights count as normal. Ours.
+    out), and only those pass their difference on; sums of many uniform weights count as normal.
+    Ours.
     """
     width = count("width", width, 8)
     active = np.arange(1, width + 1)
