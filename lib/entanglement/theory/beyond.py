@@ -207,7 +207,7 @@ def skip_angle(theta, depth, width, size=1.0, tokens=2):
     whose attention A is uniform, as with untied keys; V ~ N(0, 1/width).
 
     The mean grows by skip_growth nats a layer; the tokens' distances from it stay. Layer
-    normalisation after each layer changes no angle. Ours; that unscaled branches collapse and
+    normalisation after each layer changes the rate by order 1/width only. Ours; that unscaled branches collapse and
     scaled ones do not: Noci et al. 2022.
     """
     theta, tokens = angles(theta), count("tokens", tokens, 2)
