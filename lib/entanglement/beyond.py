@@ -1,19 +1,17 @@
 """Networks that do not select rows: activations, batch normalisation, self-attention, and linear
-networks trained by gradients.
+networks trained by gradient descent; every weight of every network is drawn.
 
-A Gaussian matrix acts on N vectors through their span alone, so it is drawn there: exactly its law,
-at a cost that grows with the width and not with its square. Features are arrays (trials, N, width):
-one network a trial, N inputs (or tokens) through the same matrices. Ours.
+Features are arrays (trials, N, width): one network a trial, N inputs (or tokens) through the same
+matrices. Ours.
 """
 
 import numpy as np
 
 from entanglement.arguments import angles as check_angles
 from entanglement.arguments import count as check_count
-from entanglement.arguments import flag, number, numbers, stack
+from entanglement.arguments import flag, memory, number, numbers, stack
 
 FEATURES = ("trials", "N", "width")
-WEIGHTS = ("layers", "width", "width")
 
 
 def pairs_at(theta, width, trials):
@@ -46,16 +44,12 @@ def tokens_at(theta, count, width, trials):
 
 def images(rng, features, scale=1.0):
     """W f of the N features f of every trial, (trials, N, width), under a fresh width x width
-    matrix W ~ N(0, scale^2 / width).
+    matrix W ~ N(0, scale^2 / width) a trial.
     """
     features, scale = stack("features", features, *FEATURES), number("scale", scale, 0)
-    R = np.linalg.qr(np.swapaxes(features, -1, -2), mode="r")
-    R = (
-        R * np.copysign(1, np.diagonal(R, axis1=-2, axis2=-1))[..., None]
-    )  # QR leaves the signs of its columns open
-    width = features.shape[-1]
-    g = rng.standard_normal((*R.shape[:-1], width))
-    return np.swapaxes(R, -1, -2) @ g * (scale / np.sqrt(width))
+    trials, _, width = features.shape
+    memory("features", f"{trials} matrices of width {width}", 16 * trials * width**2)
+    return features @ rng.standard_normal((trials, width, width)) * (scale / np.sqrt(width))
 
 
 def angles(features):
@@ -113,24 +107,32 @@ def relu(rng, features):
     return np.maximum(images(rng, features, np.sqrt(2)), 0)
 
 
+def relu_uniform(rng, features):
+    """relu(W f + b), weights and biases uniform within 1/sqrt(width): PyTorch's default layer."""
+    features = stack("features", features, *FEATURES)
+    trials, _, width = features.shape
+    drawn = rng.uniform(-1, 1, (trials, width + 1, width)) / np.sqrt(width)
+    return np.maximum(features @ drawn[:, 1:] + drawn[:, :1], 0)
+
+
 def tanh(rng, features, weight_scale, bias_scale):
     """tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0, bias_scale^2), for features of
     entries of order 1.
     """
     features = stack("features", features, *FEATURES)
-    weight_scale, bias_scale = (
-        number("weight_scale", weight_scale, 0),
-        number("bias_scale", bias_scale, 0),
-    )
+    weight_scale = number("weight_scale", weight_scale, 0)
+    bias_scale = number("bias_scale", bias_scale, 0)
     bias = bias_scale * rng.standard_normal((len(features), 1, features.shape[-1]))
     return np.tanh(images(rng, features, weight_scale) + bias)
 
 
-def batch_normalised(rng, features):
-    """A random layer whose units are scaled to unit mean square over the N inputs of the batch; the
-    mean is left in.
+def batch_normalised(rng, features, centred=True):
+    """A random linear layer with batch normalisation (Ioffe and Szegedy 2015): every unit has mean
+    0 and mean square 1 over the N inputs. `centred` False leaves the mean in.
     """
     h = images(rng, features)
+    if flag("centred", centred):
+        h = h - h.mean(axis=1, keepdims=True)
     return h / np.sqrt(np.mean(h**2, axis=1, keepdims=True))
 
 
@@ -174,86 +176,70 @@ def residual(tokens):
     return np.sqrt(np.mean(np.sum(tokens[1] ** 2, axis=2), axis=1))
 
 
-# --- linear networks trained by gradients  ----
+# --- linear networks trained by gradient descent  ----
 
 
-def orthogonal_weights(rng, depth, width, size):
-    """`depth` random rotations or reflections of R^width times `size`, (depth, width, width): a
-    balanced start.
+def orthogonal_weights(rng, trials, depth, width, size):
+    """`depth` random rotations or reflections of R^width times `size` for every trial, (trials,
+    depth, width, width): a balanced start.
     """
-    depth, width, size = (
-        check_count("depth", depth),
-        check_count("width", width),
-        number("size", size, 0),
-    )
-    Q, R = np.linalg.qr(rng.standard_normal((depth, width, width)))
-    return size * Q * np.sign(np.diagonal(R, axis1=1, axis2=2))[:, None]
+    sizes = [
+        check_count(name, value)
+        for name, value in (("trials", trials), ("depth", depth), ("width", width))
+    ]
+    size = number("size", size, 0)
+    Q, R = np.linalg.qr(rng.standard_normal((*sizes, sizes[-1])))
+    return size * Q * np.sign(np.diagonal(R, axis1=-2, axis2=-1))[..., None, :]
 
 
 def end_to_end(weights):
-    """The product W_N ... W_1 of weights (N, width, width)."""
-    weights = stack("weights", weights, *WEIGHTS)
-    H = weights[0]
-    for W in weights[1:]:
-        H = W @ H
+    """The product W_N ... W_1 of weights (..., N, width, width): (..., width, width)."""
+    weights = _weights(weights)
+    H = weights[..., 0, :, :]
+    for layer in range(1, weights.shape[-3]):
+        H = weights[..., layer, :, :] @ H
     return H
 
 
 def gradient(weights, X, Y):
-    """Gradient (N, width, width) of |H X - Y|^2 / 2, H the product of the weights; X, Y: (width,
-    samples).
+    """Gradient (..., N, width, width) of |H X - Y|^2 / 2, H the product of the weights; X, Y: (...,
+    width, samples).
     """
     return _gradient(*_fitting(weights, X, Y))
 
 
+def descend(weights, X, Y, rate, steps):
+    """Weights after `steps` steps of gradient descent of size `rate` on |H X - Y|^2 / 2."""
+    steps, rate = check_count("steps", steps, 0), number("rate", rate, 0)
+    weights, X, Y = _fitting(weights, X, Y)
+    for _ in range(steps):
+        weights = weights - rate * _gradient(weights, X, Y)
+    return weights
+
+
+def _weights(weights):
+    weights = numbers("weights", weights)
+    if weights.ndim < 3 or not weights.size or weights.shape[-1] != weights.shape[-2]:
+        raise ValueError(f"weights: shape {weights.shape}; want (..., layers, width, width)")
+    return weights
+
+
 def _fitting(weights, X, Y):
-    weights, X = stack("weights", weights, *WEIGHTS), stack("X", X, "width", "samples")
-    Y = stack("Y", Y, "width", "samples")
-    if weights.shape[1:] != (len(X), len(X)):
-        raise ValueError(f"weights: shape {weights.shape} does not fit X of {X.shape}")
+    weights, X, Y = _weights(weights), numbers("X", X), numbers("Y", Y)
+    if X.ndim != weights.ndim - 1 or not X.size or X.shape[:-1] != weights[..., 0, :, 0].shape:
+        raise ValueError(f"X: shape {X.shape} does not fit weights of {weights.shape}")
     if Y.shape != X.shape:
         raise ValueError(f"Y: shape {Y.shape}; want {X.shape}, as X has")
     return weights, X, Y
 
 
 def _gradient(weights, X, Y):
-    before, after = [np.eye(len(X))], [np.eye(len(X))]
-    for W, V in zip(weights[:-1], weights[:0:-1], strict=True):
-        before.append(W @ before[-1])
-        after.append(after[-1] @ V)
-    error = (weights[-1] @ before[-1] @ X - Y) @ X.T
-    return np.array([A.T @ error @ B.T for A, B in zip(after[::-1], before, strict=True)])
-
-
-def descend(weights, X, Y, rate, steps, flow=False):
-    """Weights after `steps` gradient steps of size `rate` on |H X - Y|^2 / 2; `flow`: Runge-Kutta
-    steps of the limit of small steps.
-    """
-    steps, rate, flow = check_count("steps", steps, 0), number("rate", rate, 0), flag("flow", flow)
-    weights, X, Y = _fitting(weights, X, Y)
-    for _ in range(steps):
-        first = -_gradient(weights, X, Y)
-        if flow:
-            second = -_gradient(weights + rate / 2 * first, X, Y)
-            third = -_gradient(weights + rate / 2 * second, X, Y)
-            fourth = -_gradient(weights + rate * third, X, Y)
-            first = (first + 2 * second + 2 * third + fourth) / 6
-        weights = weights + rate * first
-    return weights
-
-
-def drift(before, after):
-    """Largest change of W_{j+1}^T W_{j+1} - W_j W_j^T, which gradient flow conserves, over the
-    largest |W_j W_j^T| (Frobenius norms).
-    """
-
-    def balance(W):
-        return np.swapaxes(W[1:], 1, 2) @ W[1:] - W[:-1] @ np.swapaxes(W[:-1], 1, 2)
-
-    before, after = stack("before", before, *WEIGHTS), stack("after", after, *WEIGHTS)
-    if before.shape != after.shape:
-        raise ValueError(f"before, after: shapes {before.shape}, {after.shape}; want one")
-    size = np.linalg.norm(after @ np.swapaxes(after, 1, 2), axis=(1, 2)).max()
-    return float(
-        np.linalg.norm(balance(after) - balance(before), axis=(1, 2)).max(initial=0) / size
-    )
+    layers = np.moveaxis(weights, -3, 0)
+    F = [X]
+    for W in layers:
+        F.append(W @ F[-1])
+    error, parts = F[-1] - Y, []
+    for W, f in zip(layers[::-1], F[-2::-1], strict=True):
+        parts.append(error @ np.swapaxes(f, -1, -2))
+        error = np.swapaxes(W, -1, -2) @ error
+    return np.stack(parts[::-1], axis=-3)

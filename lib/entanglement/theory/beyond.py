@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 from scipy.optimize import brentq
-from scipy.stats import binom
+from scipy.stats import binom, poisson
 
 from entanglement.arguments import angles, count, flag, number, numbers
 from entanglement.layer import remembered, require
@@ -161,6 +161,76 @@ def attention_angle(theta, depth, sharpness, tokens=2, skip=False):
         square, mean = (square * (1 + factor), 2 * mean) if skip else (square * factor, mean)
         path.append(2 * float(np.arcsin(np.sqrt(square * spread / (mean + square) / 2))))
     return np.array(path)
+
+
+def skip_growth(width, size=1.0):
+    """E ln|u + size g| of a unit vector u and g ~ N(0, 1/width) in R^width, nats; width at least 2.
+
+    What a layer x + size W x adds to the ln of a length; (1/2) ln(1 + size^2) if wide. From the
+    non-central chi-square law as a Poisson mixture of central ones. Ours.
+    """
+    width, size = count("width", width, 2), number("size", size, 0, open=True)
+    freedom, share = _mixture(width, width / size**2)
+    return float(np.log(size) - np.log(width) / 2 + share @ mean_log_chi(freedom))
+
+
+def skip_loss(width, size=1.0):
+    """Nats that E ln sin(theta) of a pair falls in a layer x + size W x, W ~ N(0, 1/width): about
+    0.375/width at size 1, size^2/width if size is small; width at least 4.
+
+    Exact. Any pair has the mean of two orthogonal inputs x, y: E ln|x'| less E ln of what y' has
+    besides x', averaged over the angle of x' and the plane that y is normal to. Ours.
+    """
+    width, size = count("width", width, 4), number("size", size, 0, open=True)
+    freedom, share = _mixture(width, width / size**2)
+    node, weight = legendre(100)
+    lean = min(np.pi / 2, 12 / np.sqrt(width)) * (node + 1) / 2
+    freedoms = freedom[:, None]
+    logs = (freedoms - 2) * np.log(np.cos(lean)) - special.betaln(0.5, (freedoms - 1) / 2)
+    weight = weight * (share @ np.exp(logs))
+    beside = []
+    for cosine in np.cos(lean):
+        rest, part = _mixture(width - 1, width * (cosine / size) ** 2)
+        beside.append(part @ mean_log_chi(rest))
+    return float(share @ mean_log_chi(freedom) - weight @ np.array(beside) / weight.sum())
+
+
+def _mixture(freedom, excess):
+    """Degrees of freedom, and their shares, whose mixture is a non-central chi-square law."""
+    reach = 12 * np.sqrt(excess / 2) + 40
+    extra = np.arange(max(0, int(excess / 2 - reach)), int(excess / 2 + reach))
+    return freedom + 2 * extra, poisson.pmf(extra, excess / 2)
+
+
+def skip_angle(theta, depth, width, size=1.0, tokens=2):
+    """Typical angle (radians, any shape) of equiangular tokens after `depth` layers x + size A x V
+    whose attention A is uniform, as with untied keys; V ~ N(0, 1/width).
+
+    The mean grows by skip_growth nats a layer; the tokens' distances from it stay. Layer
+    normalisation after each layer changes the rate by order 1/width only. Ours; that unscaled branches collapse and
+    scaled ones do not: Noci et al. 2022.
+    """
+    theta, tokens = angles(theta), count("tokens", tokens, 2)
+    square = 2 * np.sin(theta / 2) ** 2 * (tokens - 1) / tokens
+    if (square > 1).any():
+        far = np.max(theta)
+        raise ValueError(f"theta: {far} is more than {tokens} tokens can have between any two")
+    grown = np.exp(2 * count("depth", depth, 0) * skip_growth(width, size))
+    square = square / (square + (1 - square) * grown)
+    return 2 * np.arcsin(np.sqrt(square * tokens / (tokens - 1) / 2))
+
+
+def relu_uniform_rate(width):
+    """Nats a layer by which ln|f - f'| of near inputs changes in relu(W f + b), weights and biases
+    uniform within 1/sqrt(width) (PyTorch's default); (1/2) ln(1/6) if wide; width at least 8.
+
+    Near inputs share their active units, m ~ Bin(width, 1/2) of them (a layer without one is left
+    out), and only those pass their difference on; sums of many uniform weights count as normal.
+    Ours.
+    """
+    width = count("width", width, 8)
+    active = np.arange(1, width + 1)
+    return float(binom.pmf(active, width, 0.5) @ mean_log_chi(active) - np.log(3 * width) / 2)
 
 
 def mode_time(strength, depth, size, target):
