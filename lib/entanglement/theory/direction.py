@@ -22,12 +22,14 @@ from .margins import (
     inverse_norm_moments,
     log_chi_variance,
     log_norm_quantile,
+    on_grid,
     rapidity_gain,
     second_moment,
 )
 
 WIDEST_GRID = 4096  # width up to which the law is computed on a grid
 NODES = 4000  # of the grid, at most
+SQUARED = 500  # layers from which a power of the kernel is cheaper than its products with a law
 
 
 def direction_cosine(layer, input_dim, depth, power=2):
@@ -80,10 +82,13 @@ def direction_tangent(layer, input_dim, depth):
     """
     first, second = inverse_norm_moments(layer)
     depth, last = count("depth", depth), count("input_dim", input_dim, 2) - 1
-    mean = square = 0.0
-    for freedom in [layer.width - 1] * (depth - 1) + [last]:
-        square = freedom * (freedom + 2) * second * (1 + 2 * mean + square)
-        mean = freedom * first * (1 + mean)
+
+    def back(freedom):  # takes (1, E T^2, E T^4) through a layer
+        mean, square = freedom * first, freedom * (freedom + 2) * second
+        return np.array([[1, 0, 0], [mean, mean, 0], [square, 2 * square, square]])
+
+    inner = np.linalg.matrix_power(back(layer.width - 1), depth - 1)[:, 0]
+    _, mean, square = map(float, back(last) @ inner)
     return mean, square - mean**2
 
 
@@ -133,6 +138,25 @@ def _matched(layer, input_dim, depth):
     return mean * (second - 1) / first * odds / (1 - odds), np.full(NODES, 1 / NODES)
 
 
+@remembered
+def noises(layer, depth):
+    """Given V and A_1 the noise S_L in w_L = Lambda_L (w_0 + S_L) is normal, and S_L^2 has the law of
+    T^2 for d = 2: its standard deviations sqrt(1 + V)/A_1, 100 at most, and their weights.
+
+    depth: L, or None: the deep limit, of a gain above 0. Width up to WIDEST_GRID.
+    """
+    log_norm, weight = log_norms(layer)
+    if depth == 1:
+        return np.exp(-log_norm), weight
+    log_inner, inner = _inner(layer, depth)
+    size = np.subtract.outer(np.logaddexp(0, log_inner) / 2, log_norm)
+    weight = np.outer(inner, weight)
+    size, weight = size[weight > 1e-9], weight[weight > 1e-9]
+    grid = np.linspace(size.min(), size.max(), 100)
+    law = on_grid((size - grid[0]) / (grid[1] - grid[0]), weight, 100)
+    return np.exp(grid), law / law.sum()
+
+
 def log_norms(layer):
     """Nodes ln A (nats) and their weights, from the quantile function; none of them beyond where
     that was computed.
@@ -171,7 +195,8 @@ def _inner(layer, depth):
     if depth is None:  # (1 - kernel) law = 0, sum(law) step = 1
         law = np.linalg.solve(np.eye(len(grid)) - kernel + law[:, None] * step, law)
     else:
-        for _ in range(depth - 2):
+        law = np.linalg.matrix_power(kernel, depth - 2) @ law if depth > SQUARED else law
+        for _ in range(depth - 2 if depth <= SQUARED else 0):
             law = kernel @ law
     weight = np.maximum(law, 0)
     return grid, weight / weight.sum()

@@ -5,17 +5,13 @@ from scipy import special
 
 from entanglement.arguments import count, number, numbers
 from entanglement.layer import Layer, require
-from entanglement.quadrature import hermite
 
+from .chain import mean_after
 from .direction import direction_tangent, tangent_levels
-from .margins import (
-    WIDE,
-    excess,
-    log_growth_variance,
-    mean_log_chi,
-    rapidity_gain,
-    second_moment,
-)
+from .margins import mean_log_chi, rapidity_gain, second_moment
+
+LEVELS = 100  # of a law, for averages over two networks
+SPREAD = 0.1  # of (1 + T^2): its variance over its mean squared, up to which one mean stands for it
 
 
 def mean_square_tangent(layer, input_dim, depth):
@@ -44,9 +40,9 @@ def climb_time(distance, slope):
     the border of its side.
 
     w = slope y at distance y from the border, so y falls at the rate slope (1 + w^2)^(-3/2): about
-    slope^2 distance^4 / 4 far out. For small steps only: where one step moves an input far, it is
-    late. Steps times learning rate, in squared units of the input; arrays
-    broadcast. Source: int (1 + w^2)^(3/2) dw / slope^2; ours.
+    slope^2 distance^4 / 4 far out. Time is steps times learning rate, in squared units of the
+    input; exact for small steps, n steps take up to 1 + 4/n times as long. Arrays broadcast.
+    Source: int (1 + w^2)^(3/2) dw / slope^2; ours.
     """
     distance, slope = numbers("distance", distance, 0), numbers("slope", slope, 0, open=True)
     w = slope * distance
@@ -55,7 +51,7 @@ def climb_time(distance, slope):
 
 def climb_success(layer, input_dim, depth, time):
     """Share of unseen Gaussian inputs that plain gradient descent on cos(theta_L) takes across the
-    border within `time`; wide layers.
+    border within `time`, in many small steps; wide layers.
 
     The slope of w_L is e^(gain L) / (cos(r, x) sqrt(d-1)), distances are half-normal; the
     climb_time of the farthest is `time`. Ours.
@@ -77,19 +73,19 @@ def leading_cosine(layer, input_dim):
 
 
 def shared_cosine(layer, input_dim, depth, shared):
-    """Mean of cos(r, r') of two networks inferred from one sample that share their first s layers;
-    to first order in 1/d.
+    """Mean of cos(r, r') of two networks inferred from one sample that share their first s layers.
 
-    shared: s, a whole number from 0 to depth. (1 + tau_s) / (1 + tau_L), tau_l =
-    direction_tangent(l); wide and deep (rho + 1 - M^-s) / (rho + 1), rho / (1 + rho) at s = 0.
-    Ours.
+    shared: s, a whole number from 0 to depth. (1 + tau_s) / (1 + tau_L), tau_l the mean of T^2 of
+    direction_tangent; wide and deep (rho + 1 - M^-s) / (rho + 1), rho / (1 + rho) at s = 0. Too low
+    by at most 0.7 Var T^2 / (1 + tau_L)^2 of itself; refused where that passes 7 %. Width >= 5. Ours.
     """
-    shared = count("shared", shared, 0, count("depth", depth))
-    tangent = [
-        direction_tangent(layer, input_dim, layers)[0] if layers else 0.0
-        for layers in (shared, depth)
-    ]
-    return (1 + tangent[0]) / (1 + tangent[1])
+    depth = count("depth", depth)
+    shared = count("shared", shared, 0, depth)
+    whole, variance = direction_tangent(layer, input_dim, depth)
+    if not variance < SPREAD * (1 + whole) ** 2:
+        raise ValueError(f"layer: {layer} barely selects: cos(r, r') varies too much at L = {depth}")
+    prefix = direction_tangent(layer, input_dim, shared)[0] if shared else 0.0
+    return (1 + prefix) / (1 + whole)
 
 
 def prefix_log_sine(width, input_dim, shared):
@@ -124,7 +120,7 @@ def training_transfer_probability(layer, input_dim, depth, step):
     direction_cosine has them. Ours.
     """
     step = number("step", step, 0, open=True)
-    tangent = tangent_levels(layer, input_dim, count("depth", depth), 400)
+    tangent = tangent_levels(layer, input_dim, count("depth", depth), LEVELS)
     needed = ((1 + tangent) / step - 1) / np.sqrt(np.outer(tangent, tangent))
     share = special.betaincc(0.5, input_dim / 2 - 1, np.minimum(needed**2, 1)) / 2
     return float(np.mean(np.where(needed > 0, share, 1 - share)))
@@ -132,22 +128,19 @@ def training_transfer_probability(layer, input_dim, depth, step):
 
 def score_moments(layer, start, depth):
     """E s and E s^2 over networks and over the proper velocities `start` (P,) at the input, of the
-    score s = theta_L / pi; width >= 32.
+    score s = theta_L / pi.
 
-    w_L = Lambda (w_0 + S), S normal with its exact variance, ln Lambda normal with its exact mean,
-    its variance L times that of ln A and ln B; by Gauss-Hermite quadrature. Refused where
-    k (M - 1) < 50, where S is not normal; near 90 degrees it can be off by 0.06 at width 32. Ours.
+    depth: L, a whole number. Every width and pool, n = k too; error 1e-4, 1e-3 below width 32.
+    Source: the pair law as a matrix on functions of w (chain.mean_after); ours.
     """
-    if excess(require(layer, WIDE, selects=True)) < 50:
-        raise ValueError(f"layer: {layer} barely selects, k (M - 1) < 50: no law of its scores")
-    z, weight = hermite(24)
-    depth = count("depth", depth)
-    spread = depth * log_growth_variance(layer)
-    growth = np.exp(depth * rapidity_gain(layer) + np.sqrt(spread) * z)
-    noise = np.sqrt(direction_tangent(layer, 2, depth)[0])
-    w = (np.atleast_1d(numbers("start", start))[:, None] + noise * z)[..., None] * growth
-    score = np.arctan2(1, w) / np.pi
-    return tuple(float(np.mean(score**p @ weight @ weight)) for p in (1, 2))
+    start = np.atleast_1d(numbers("start", start))
+
+    def powers(w):
+        score = np.arctan2(1, w) / np.pi
+        return np.stack([score, score**2])
+
+    even = np.full(start.shape, 1 / start.size)
+    return tuple(map(float, mean_after(layer, powers, count("depth", depth), start, even)))
 
 
 def decidability(mean, mean_square):
