@@ -23,12 +23,9 @@ def relu_angle(theta, depth):
     """
     theta = angles(theta)
     for _ in range(count("depth", depth, 0)):
-        # cos theta' = (sin theta + (pi - theta) cos theta)/pi in half angles: no cancellation at small theta
-        theta = 2 * np.arcsin(
-            np.sqrt(
-                np.sin(theta / 2) ** 2 - theta**2 * special.spherical_jn(1, theta) / (2 * np.pi)
-            )
-        )
+        # cos theta' = (sin theta + (pi - theta) cos theta)/pi in half angles: nothing cancels
+        less = theta**2 * special.spherical_jn(1, theta) / (2 * np.pi)
+        theta = 2 * np.arcsin(np.sqrt(np.sin(theta / 2) ** 2 - less))
     return theta
 
 
@@ -77,9 +74,9 @@ def tanh_fixed_point(weight_scale, bias_scale):
     bias_scale^2).
 
     q: variance of W f + b where lengths rest; chi: factor a layer on the squared distance of near
-    inputs, ordered < 1 < chaotic. weight_scale in [1e-3, 4], bias_scale in [1e-3, 1]: tanh is too
-    steep for the quadrature beyond; error 2e-5. Source: mean field (Poole et al. 2016, Schoenholz et
-    al. 2017).
+    inputs, ordered < 1 < chaotic. weight_scale in [1e-3, 4], bias_scale in [1e-3, 1]: beyond, tanh
+    is too steep for the quadrature; error 2e-5. Source: mean field (Poole et al. 2016, Schoenholz
+    et al. 2017).
     """
     weight_scale, bias_scale = _scales(weight_scale, bias_scale)
     z, weight = normal_trapezoid(121)
@@ -108,9 +105,8 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
         half = np.sqrt(inside) * np.sin(path[-1] / 2)
         near, apart = np.sqrt(q * (1 - half**2)) * z[:, None], np.sqrt(q) * half * z
         square = weight @ (np.tanh(near + apart) - np.tanh(near - apart)) ** 2 @ weight
-        path.append(
-            2 * float(np.arcsin(np.sqrt(min(1.0, square * weight_scale**2 / (4 * q * inside)))))
-        )
+        square *= weight_scale**2 / (4 * q * inside)
+        path.append(2 * float(np.arcsin(np.sqrt(min(1.0, square)))))
     return np.array(path)
 
 
@@ -120,13 +116,13 @@ def _scales(weight_scale, bias_scale):
 
 
 def batch_norm_angle(theta, depth, ratio=1.0):
-    """Angle (radians) of two inputs after `depth` wide linear layers, whose units are scaled to unit
-    mean square over the two (the mean is left in).
+    """Angle (radians) of two inputs after `depth` wide linear layers, whose units are scaled to
+    unit mean square over the two (the mean is left in).
 
     ratio: of the two lengths, above 0; theta, depth, ratio: arrays that broadcast. w_L = cot(theta)
-    sinh(e/2^L) / sinh(e), cosh e = (r + 1/r) / (2 sin theta): they end orthogonal. At r = 1 e is the
-    rapidity, and is halved. Exact for wide layers: a layer takes the square root of the Gram matrix
-    (E v v^T/|v|^2 of a normal v). Ours.
+    sinh(e/2^L) / sinh(e), cosh e = (r + 1/r) / (2 sin theta): they end orthogonal. At r = 1 e is
+    the rapidity, and is halved. Exact for wide layers: a layer takes the square root of the Gram
+    matrix (E v v^T/|v|^2 of a normal v). Ours.
     """
     theta, depth = angles(theta), numbers("depth", depth, 0)
     ratio = numbers("ratio", ratio, 0, 1e150, open=True)
@@ -185,11 +181,10 @@ def mode_time(strength, depth, size, target):
     size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
     start = size**depth
     if not (start > 0 and (strength >= start).all() and (strength < target).all()):
-        raise ValueError(
-            f"strength: {strength!r} is not between size^N = {start:.6g} and target {target!r}"
-        )
+        ends = f"size^N = {start:.6g} and target {target!r}"
+        raise ValueError(f"strength: {strength!r} is not between {ends}")
     node, weight = legendre(120)
-    # in y = -ln(target/s - 1) the integrand ds / (s (target - s)) is flat: dt = dy s^(2/N - 1) / (N target)
+    # flat in y = -ln(target/s - 1): dt = dy s^(2/N - 1) / (N target)
     low, high = (-np.log(target / s - 1) for s in (start, strength))
     y = low + (high - low)[..., None] * (node + 1) / 2
     s = target * special.expit(y)
@@ -223,10 +218,10 @@ def diffused_rapidity_cdf(rapidity, time):
     """P(|rapidity| <= r) of a pair that started at 90 degrees, after time = depth/width, in wide
     ordinary networks (n = k).
 
-    rapidity r > 0, a scalar; time in (0, 300), error 1e-6. The pair's Gram matrix moves as a Brownian motion of the hyperbolic
-    plane, and its rapidity is the signed distance from a geodesic through the start: drift
-    tanh(r)/2, variance 1 a unit of time. Source: McKean's kernel (1970), integrated along the
-    geodesic, which leaves a complete elliptic integral; ours.
+    rapidity r > 0, a scalar; time in (0, 300), error 1e-6. The pair's Gram matrix moves as a
+    Brownian motion of the hyperbolic plane, and its rapidity is the signed distance from a geodesic
+    through the start: drift tanh(r)/2, variance 1 a unit of time. Source: McKean's kernel (1970),
+    integrated along the geodesic, which leaves a complete elliptic integral; ours.
     """
     rapidity = number("rapidity", rapidity, 0, open=True)
     time = number("time", time, 0, LONGEST, open=True)
@@ -237,23 +232,10 @@ def diffused_rapidity_cdf(rapidity, time):
     v = (node + 1) / 2
     u = r[:, None] + reach * v**2  # squared: the integrand has a logarithm at u = r
     c, d = np.cosh(u), np.cosh(r)[:, None]
-    inner = (
-        u
-        * np.exp(-(u**2) / (2 * time))
-        * special.ellipkm1(2 * d / (c + d))
-        / np.sqrt(c + d)
-        * reach
-        * v
-    )
-    density = (
-        np.cosh(r)
-        * (inner @ weight)
-        * 4
-        * np.sqrt(2)
-        * np.exp(-time / 8)
-        / (2 * np.pi * time) ** 1.5
-    )
-    return float(2 * (density @ weight) * rapidity / 2)
+    inner = u * np.exp(-(u**2) / (2 * time)) * special.ellipkm1(2 * d / (c + d)) / np.sqrt(c + d)
+    density = np.cosh(r) * (inner * v @ weight)
+    scale = 4 * np.sqrt(2) * reach * np.exp(-time / 8) / (2 * np.pi * time) ** 1.5
+    return float(scale * rapidity * (density @ weight))
 
 
 @lru_cache(maxsize=32)
@@ -261,10 +243,8 @@ def entangling_time():
     """Depth over width, 5.02, at which half of the pairs of a wide ordinary network (n = k) have
     |w| >= ENTANGLED. Ours.
     """
-    rapidity = float(np.arcsinh(ENTANGLED))
-    return brentq(
-        lambda time: diffused_rapidity_cdf(rapidity, time) - 0.5, rapidity / 20, 4 * rapidity
-    )
+    far = float(np.arcsinh(ENTANGLED))
+    return brentq(lambda time: diffused_rapidity_cdf(far, time) - 0.5, far / 20, 4 * far)
 
 
 @remembered
@@ -286,7 +266,5 @@ def depth_to_entangle(layer):
     if excess(layer) < 0.8:
         raise ValueError(f"layer: {layer} barely selects, k (M - 1) < 0.8: neither law holds")
     added = 1 / (width * np.expm1(2 * gain))
-    return float(
-        np.log(((ENTANGLED / special.ndtri(0.75)) ** 2 + added) / (1 / (width - 1) + added))
-        / (2 * gain)
-    )
+    growth = ((ENTANGLED / special.ndtri(0.75)) ** 2 + added) / (1 / (width - 1) + added)
+    return float(np.log(growth) / (2 * gain))

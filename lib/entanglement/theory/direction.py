@@ -29,7 +29,7 @@ from .margins import (
 
 WIDEST_GRID = 4096  # width up to which the law is computed on a grid
 NODES = 4000  # of the grid, at most
-SQUARED = 500  # layers from which a power of the kernel is cheaper than its products with a law
+DEEP = 40.0  # nats gained after which a law is that of the deep limit
 
 
 def direction_cosine(layer, input_dim, depth, power=2):
@@ -117,9 +117,8 @@ def tangents(layer, input_dim, depth):
     if depth == 1:
         return np.exp(log_first), weight
     log_inner, inner = _inner(layer, depth)
-    return np.exp(np.add.outer(_softplus(log_inner), log_first)).ravel(), np.outer(
-        inner, weight
-    ).ravel()
+    log_tangent = np.add.outer(np.logaddexp(0, log_inner), log_first)
+    return np.exp(log_tangent).ravel(), np.outer(inner, weight).ravel()
 
 
 def _matched(layer, input_dim, depth):
@@ -130,9 +129,7 @@ def _matched(layer, input_dim, depth):
         raise ValueError(f"layer: {layer} is too wide for one that barely selects (k (M - 1) < 10)")
     mean, variance = direction_tangent(layer, input_dim, depth)
     first = (input_dim - 1) / 2
-    spare = max(
-        first * variance / mean**2 - 1, 1e-6
-    )  # 0: chi-squared, with nothing in the denominator
+    spare = max(first * variance / mean**2 - 1, 1e-6)  # 0: chi-squared, over nothing
     second = (first + 1 + 2 * spare) / spare
     odds = special.betaincinv(first, second, (np.arange(NODES) + 0.5) / NODES)
     return mean * (second - 1) / first * odds / (1 - odds), np.full(NODES, 1 / NODES)
@@ -140,15 +137,16 @@ def _matched(layer, input_dim, depth):
 
 @remembered
 def noises(layer, depth):
-    """Given V and A_1 the noise S_L in w_L = Lambda_L (w_0 + S_L) is normal, and S_L^2 has the law of
-    T^2 for d = 2: its standard deviations sqrt(1 + V)/A_1, 100 at most, and their weights.
+    """The noise S_L in w_L = Lambda_L (w_0 + S_L) is normal of scale sqrt(1 + V)/A_1, V of _inner:
+    S_L^2 has the law of T^2 for d = 2. Its scales, 100 at most, and their weights.
 
     depth: L, or None: the deep limit, of a gain above 0. Width up to WIDEST_GRID.
     """
     log_norm, weight = log_norms(layer)
     if depth == 1:
         return np.exp(-log_norm), weight
-    log_inner, inner = _inner(layer, depth)
+    deep = depth is None or depth * rapidity_gain(layer) > DEEP
+    log_inner, inner = _inner(layer, None if deep else depth)
     size = np.subtract.outer(np.logaddexp(0, log_inner) / 2, log_norm)
     weight = np.outer(inner, weight)
     size, weight = size[weight > 1e-9], weight[weight > 1e-9]
@@ -177,9 +175,8 @@ def _log_factor(layer, freedom):
     z, weight = normal_trapezoid(41)
     log_square = _log_chi_square(freedom, z)
     log_norm, norm_weight = log_norms(layer)
-    return np.subtract.outer(log_square, 2 * log_norm).ravel(), np.outer(
-        weight, norm_weight
-    ).ravel()
+    factor = np.subtract.outer(log_square, 2 * log_norm)
+    return factor.ravel(), np.outer(weight, norm_weight).ravel()
 
 
 @lru_cache(maxsize=16)
@@ -191,12 +188,11 @@ def _inner(layer, depth):
     grid = _grid(layer, depth, density)
     step = grid[1] - grid[0]
     law = _evaluate(density, grid)
-    kernel = _evaluate(density, np.subtract.outer(grid, _softplus(grid))) * step
+    kernel = _evaluate(density, np.subtract.outer(grid, np.logaddexp(0, grid))) * step
     if depth is None:  # (1 - kernel) law = 0, sum(law) step = 1
         law = np.linalg.solve(np.eye(len(grid)) - kernel + law[:, None] * step, law)
     else:
-        law = np.linalg.matrix_power(kernel, depth - 2) @ law if depth > SQUARED else law
-        for _ in range(depth - 2 if depth <= SQUARED else 0):
+        for _ in range(depth - 2):
             law = kernel @ law
     weight = np.maximum(law, 0)
     return grid, weight / weight.sum()
@@ -206,9 +202,8 @@ def _factor_density(layer):
     """ln of the density of ln X, X = chi^2_{k-1}/A^2, as a CubicSpline."""
     half = (layer.width - 1) / 2
     log_norm, weight = log_norms(layer)
-    spread = 9 * np.sqrt(
-        4 * log_chi_variance(layer.width - 1) + 4 * (weight @ (log_norm - weight @ log_norm) ** 2)
-    )
+    variance = weight @ (log_norm - weight @ log_norm) ** 2
+    spread = 18 * np.sqrt(log_chi_variance(layer.width - 1) + variance)
     middle = -2 * rapidity_gain(layer)
     y = np.linspace(middle - 2.5 * spread, middle + spread, 1500)
     log_square = np.add.outer(y, 2 * log_norm)
@@ -230,19 +225,16 @@ def _grid(layer, depth, density):
     spread = np.sqrt(mass @ y**2 - (mass @ y) ** 2)
     low, top = y[mass > 1e-12 * mass.max()][[0, -1]]
     gain, mean = rapidity_gain(layer), mass @ np.exp(y)
-    walk = (
-        np.inf
-        if depth is None
-        else np.log(depth) + max(0, -2 * gain * depth) + 8 * spread * np.sqrt(depth)
-    )
+    walk = np.inf
+    if depth:
+        walk = np.log(depth) + max(0, -2 * gain * depth) + 8 * spread * np.sqrt(depth)
     scale = -np.log1p(-mean) if mean < 1 else 0.0  # of a geometric series
     tail = scale + 28 / _tail_exponent(y, mass) if gain > 0 else np.inf
     high = max(top, 0) + min(walk, tail)
     points = int((high - low) / min(0.4, 0.8 * spread)) + 2
     if points > NODES:
-        raise ValueError(
-            f"layer: {layer} gains too little a layer for the law at depth {depth or 'infinity'}"
-        )
+        where = f"at depth {depth or 'infinity'}"
+        raise ValueError(f"layer: {layer} gains too little a layer for the law {where}")
     return np.linspace(low, high, points)
 
 
@@ -253,7 +245,3 @@ def _tail_exponent(y, mass):
         middle = (low + high) / 2
         low, high = (middle, high) if special.logsumexp(middle * y, b=mass) < 0 else (low, middle)
     return low
-
-
-def _softplus(y):
-    return np.logaddexp(0, y)

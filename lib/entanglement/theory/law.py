@@ -20,11 +20,9 @@ def wide_angle(layer, theta, depth=1):
 
     theta in (0, pi), depth >= 0: arrays that broadcast. Ours.
     """
-    theta, M = angles(theta), second_moment(layer)
-    growth = np.exp(
-        -np.abs(np.log(M)) * numbers("depth", depth, 0) / 2
-    )  # of the smaller side: no overflow at any depth
-    near, far = (growth, 1.0) if M >= 1 else (1.0, growth)
+    theta, M, depth = angles(theta), second_moment(layer), numbers("depth", depth, 0)
+    shrunk = np.exp(-np.abs(np.log(M)) * depth / 2)  # of the smaller side: no overflow
+    near, far = (shrunk, 1.0) if M >= 1 else (1.0, shrunk)
     return np.arctan2(near * np.sin(theta), far * np.cos(theta))
 
 
@@ -54,12 +52,10 @@ def noise_scale(layer, depth):
     """
     rate, depth = 2 * rapidity_gain(require(layer, 3)), numbers("depth", depth, 0)
     if (-rate * depth > 700).any():
-        raise ValueError(
-            f"depth: {depth.max():g} layers that lose {-rate / 2:.3g} nats each are out of range"
-        )
-    return np.sqrt(
-        (depth if rate == 0 else -np.expm1(-rate * depth) / np.expm1(rate)) / layer.width
-    )
+        lost = f"layers that lose {-rate / 2:.3g} nats each"
+        raise ValueError(f"depth: {depth.max():g} {lost} are out of range")
+    added = depth if rate == 0 else -np.expm1(-rate * depth) / np.expm1(rate)
+    return np.sqrt(added / layer.width)
 
 
 def mean_log_velocity(scale):
@@ -90,14 +86,16 @@ def correlated_probability(layer, theta):
     1 - theta/pi without selection: a deep random linear network is a one-bit cosine hash. In
     general the side is that of w_0 + S: E Phi(w_0/sd) over the standard deviations of S, error
     1e-4; Phi(sqrt(k (M-1)) cot theta), as taken for k (M-1) > 100, where the error is 1e-3. 1/2
-    where the gain is not above 0. Ours.
+    where the gain is not above 0; refused beyond width 4096 where k (M-1) < 100. Ours.
     """
     theta = angles(theta)
     if not require(layer).selects:
         return 1 - theta / np.pi
     w = 1 / np.tan(theta)
-    if layer_excess(layer) > 100 or layer.width > WIDEST_GRID or rapidity_gain(layer) <= 0:
+    if layer_excess(layer) > 100 or rapidity_gain(layer) <= 0:
         return special.ndtr(np.sqrt(max(layer_excess(layer), 0)) * w)
+    if layer.width > WIDEST_GRID:
+        raise ValueError(f"layer: {layer} is too wide for one that barely selects")
     noise, weight = noises(layer, None)
     return special.ndtr(w[..., None] / noise) @ weight
 
@@ -142,10 +140,8 @@ def mean_log_shifted(mean, scale):
     With m = |mean|/scale it is ln(scale) - (gamma + ln 2)/2 + sqrt(2) int_0^m D(t/sqrt 2) dt, D
     Dawson's integral, whose integrand is E 1/(t + Z).
     """
-    mean, scale = np.broadcast_arrays(
-        np.abs(numbers("mean", mean)), numbers("scale", scale, 0, open=True)
-    )
-    m = mean / scale
+    scale = numbers("scale", scale, 0, open=True)
+    m = np.abs(numbers("mean", mean)) / scale
     node, weight = legendre(120)
     t = np.minimum(m, 20)[..., None] * (node + 1) / 2
     near = np.minimum(m, 20) * (special.dawsn(t / np.sqrt(2)) @ weight) / np.sqrt(2)
@@ -160,8 +156,8 @@ def mean_log_velocity_from(layer, start, depth):
 
     start, depth: arrays that broadcast, depth: whole numbers. gain L + E ln|start + S|, S normal
     given its standard deviation. Exact at every width and pool (error 1e-3, 1e-4 for
-    k (M-1) > 50); beyond width 4096 S is normal of noise_scale. ValueError for deep layers that barely select.
-    Ours.
+    k (M-1) > 50); beyond width 4096 S is normal of noise_scale. ValueError for deep layers that
+    barely select. Ours.
     """
     start, depth = np.broadcast_arrays(numbers("start", start), numbers("depth", depth, 1))
     mean = np.array(rapidity_gain(layer) * depth)

@@ -10,6 +10,7 @@ from entanglement.quadrature import hermite, normal_trapezoid
 
 WIDE = 32  # width from which the norm of a layer's margins has its quantile function
 CELLS = 2**15  # of the grid on which few squared margins are added
+STEP = 0.05  # of the integrals over ln t
 SERIES = 2048  # width from which E ln A is summed in powers of 1/width
 
 
@@ -47,10 +48,8 @@ def mean_log_norm(layer):
         return np.log(width) / 2 + _log_mean_square(layer)
     if not layer.selects:
         return float(mean_log_chi(width))
-    scale = width * finite_second_moment(layer)
-    step = 0.05
-    t = np.exp(np.arange(-40, 40, step))
-    return 0.5 * (np.log(scale) + step * np.sum(np.exp(-t) - _laplace(t / scale, layer)))
+    t, laplace, scale = _on_scale(layer)
+    return 0.5 * (np.log(scale) + STEP * np.sum(np.exp(-t) - laplace))
 
 
 def rapidity_gain(layer):
@@ -74,9 +73,8 @@ def log_norm_quantile(layer):
     exp of it at z ~ N(0, 1) has the law of A, to 1e-8 in probability from width 32 on, to 2e-3
     below (1e-4 but for rule signed). Refused where rounding drowns it: width 1e7, vast pools.
     """
-    square, below = (_wide_norm if require(layer, selects=True).width >= WIDE else _narrow_norm)(
-        layer
-    )
+    wide = require(layer, selects=True).width >= WIDE
+    square, below = (_wide_norm if wide else _narrow_norm)(layer)
     inside = (below > 1e-9) & (below < 1 - 1e-9)
     inside &= below > np.maximum.accumulate(np.append(0, below[:-1]))
     quantile = CubicSpline(special.ndtri(below[inside]), np.log(square[inside]) / 2)
@@ -144,11 +142,8 @@ def inverse_norm_moments(layer):
     width = require(layer, 5).width
     if not layer.selects:
         return 1 / (width - 2), 1 / ((width - 2) * (width - 4))
-    scale = width * finite_second_moment(layer)
-    step = 0.05
-    t = np.exp(np.arange(-40, 40, step))
-    laplace = _laplace(t / scale, layer)
-    return tuple(float(step * np.sum(t**p * laplace) / scale**p) for p in (1, 2))
+    t, laplace, scale = _on_scale(layer)
+    return tuple(float(STEP * np.sum(t**p * laplace) / scale**p) for p in (1, 2))
 
 
 def lyapunov_exponents(width):
@@ -202,6 +197,12 @@ def shares(layer):
     keeps.
     """
     return require(layer).law.shares(layer.width, layer.pool)
+
+
+def _on_scale(layer):
+    """t, even in its logarithm, E exp(-t A^2 / E A^2), and E A^2."""
+    t, scale = np.exp(np.arange(-40, 40, STEP)), layer.width * finite_second_moment(layer)
+    return t, _laplace(t / scale, layer), scale
 
 
 def _laplace(t, layer):

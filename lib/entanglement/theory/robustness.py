@@ -83,7 +83,9 @@ def shared_cosine(layer, input_dim, depth, shared):
     shared = count("shared", shared, 0, depth)
     whole, variance = direction_tangent(layer, input_dim, depth)
     if not variance < SPREAD * (1 + whole) ** 2:
-        raise ValueError(f"layer: {layer} barely selects: cos(r, r') varies too much at L = {depth}")
+        raise ValueError(
+            f"layer: {layer} barely selects: cos(r, r') varies too much at L = {depth}"
+        )
     prefix = direction_tangent(layer, input_dim, shared)[0] if shared else 0.0
     return (1 + prefix) / (1 + whole)
 
