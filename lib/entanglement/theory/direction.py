@@ -63,10 +63,9 @@ def training_cosine(layer, input_dim):
 
     1/sqrt(d) at M = 1, 0 below it. Wide: k (M-1) >> 1. Ours.
     """
-    rho = layer_excess(layer) / (count("input_dim", input_dim, 2) - 1)
-    if rho == 0:
-        return float(input_dim**-0.5)
-    return float(np.sqrt(rho / (1 + rho))) if rho > 0 else 0.0
+    rho = max(0.0, layer_excess(layer) / (count("input_dim", input_dim, 2) - 1))
+    ordinary = second_moment(layer) == 1
+    return float(input_dim**-0.5 if ordinary else np.sqrt(rho / (1 + rho)))
 
 
 def layer_excess(layer):
@@ -212,8 +211,8 @@ def _factor_density(layer):
 
 
 def _evaluate(density, y):
-    inside = (y >= density.x[0]) & (y <= density.x[-1])
-    return np.where(inside, np.exp(density(np.clip(y, *density.x[[0, -1]]))), 0.0)
+    within = np.clip(y, *density.x[[0, -1]])
+    return np.where(y == within, np.exp(density(within)), 0.0)
 
 
 def _grid(layer, depth, density):
@@ -243,5 +242,7 @@ def _tail_exponent(y, mass):
     low, high = 0.0, 50.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if special.logsumexp(middle * y, b=mass) < 0 else (low, middle)
+        low, high = (
+            (middle, high) if np.exp(np.minimum(middle * y, 700)) @ mass < 1 else (low, middle)
+        )
     return low

@@ -52,8 +52,7 @@ def noise_scale(layer, depth):
     """
     rate, depth = 2 * rapidity_gain(require(layer, 3)), numbers("depth", depth, 0)
     if (-rate * depth > 700).any():
-        lost = f"layers that lose {-rate / 2:.3g} nats each"
-        raise ValueError(f"depth: {depth.max():g} {lost} are out of range")
+        raise ValueError(f"depth: {depth.max():g} layers of {layer} lose over 350 nats")
     added = depth if rate == 0 else -np.expm1(-rate * depth) / np.expm1(rate)
     return np.sqrt(added / layer.width)
 

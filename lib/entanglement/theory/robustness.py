@@ -76,16 +76,13 @@ def shared_cosine(layer, input_dim, depth, shared):
     """Mean of cos(r, r') of two networks inferred from one sample that share their first s layers.
 
     shared: s, a whole number from 0 to depth. (1 + tau_s) / (1 + tau_L), tau_l the mean of T^2 of
-    direction_tangent; wide and deep (rho + 1 - M^-s) / (rho + 1), rho / (1 + rho) at s = 0. Too low
-    by at most 0.7 Var T^2 / (1 + tau_L)^2 of itself; refused where that passes 7 %. Width >= 5. Ours.
+    direction_tangent; wide and deep (rho + 1 - M^-s) / (rho + 1), rho / (1 + rho) at s = 0. Too
+    low by up to 0.7 Var T^2 / (1 + tau_L)^2 of itself, refused where that passes 7 %. Ours.
     """
-    depth = count("depth", depth)
-    shared = count("shared", shared, 0, depth)
+    shared = count("shared", shared, 0, count("depth", depth))
     whole, variance = direction_tangent(layer, input_dim, depth)
     if not variance < SPREAD * (1 + whole) ** 2:
-        raise ValueError(
-            f"layer: {layer} barely selects: cos(r, r') varies too much at L = {depth}"
-        )
+        raise ValueError(f"layer: {layer} selects too little for cos(r, r') to have one size")
     prefix = direction_tangent(layer, input_dim, shared)[0] if shared else 0.0
     return (1 + prefix) / (1 + whole)
 
