@@ -41,7 +41,7 @@ def climb_time(distance, slope):
 
     w = slope y at distance y from the border, so y falls at the rate slope (1 + w^2)^(-3/2): about
     slope^2 distance^4 / 4 far out. Time is steps times learning rate, in squared units of the
-    input; exact for small steps, n steps take up to 1 + 4/n times as long. Arrays broadcast.
+    input; exact for small steps, n steps take up to 1 + 3/n times as long. Arrays broadcast.
     Source: int (1 + w^2)^(3/2) dw / slope^2; ours.
     """
     distance, slope = numbers("distance", distance, 0), numbers("slope", slope, 0, open=True)
