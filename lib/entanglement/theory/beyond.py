@@ -14,7 +14,6 @@ from entanglement.quadrature import hermite, legendre, normal_trapezoid
 from .margins import WIDE, excess, mean_log_chi, rapidity_gain
 
 ENTANGLED = 10.0  # median |w| from which pairs count as entangled
-LONGEST = 300.0  # depth over width up to which diffused_rapidity_cdf is right
 
 
 def relu_angle(theta, depth):
@@ -35,8 +34,7 @@ def relu_typical_angle(width, theta, depth):
 
     width: k >= 32. ln(theta) is carried as a normal variable through the wide map; a layer takes
     relu_step's mean from it and adds its variance. Exact for near pairs; from 1 radian on its
-    logarithm is right to about 5/width. Ours; Jakub and Nica 2024 have mean and variance to that
-    order.
+    logarithm is right to about 5/width. Ours; Jakub and Nica 2024 have it to that order.
     """
     loss, spread = relu_step(count("width", width, WIDE))
     node, weight = hermite(15)
@@ -51,7 +49,7 @@ def relu_typical_angle(width, theta, depth):
     return np.exp(path)
 
 
-@lru_cache(maxsize=32)
+@remembered
 def relu_step(width):
     """Mean loss (nats) and variance of ln(angle) of a near pair in a ReLU layer of finite width:
     about 1/width and 2/width.
@@ -68,7 +66,7 @@ def relu_step(width):
     return float(share @ gain), float(share @ (noise + gain**2) - (share @ gain) ** 2)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def tanh_fixed_point(weight_scale, bias_scale):
     """(q, chi) of a wide tanh network tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0,
     bias_scale^2).
@@ -78,7 +76,8 @@ def tanh_fixed_point(weight_scale, bias_scale):
     is too steep for the quadrature; error 2e-5. Source: mean field (Poole et al. 2016, Schoenholz
     et al. 2017).
     """
-    weight_scale, bias_scale = _scales(weight_scale, bias_scale)
+    weight_scale = number("weight_scale", weight_scale, 1e-3, 4)
+    bias_scale = number("bias_scale", bias_scale, 1e-3, 1)
     z, weight = normal_trapezoid(121)
 
     def excess(q):
@@ -96,7 +95,6 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
     the angle t with sin^2(t/2) = (w^2 p / q) sin^2(theta/2); in half angles nothing cancels.
     Source: Poole et al. 2016.
     """
-    weight_scale, bias_scale = _scales(weight_scale, bias_scale)
     q, _ = tanh_fixed_point(weight_scale, bias_scale)
     inside = 1 - bias_scale**2 / q  # share of the variance that the weights bring
     z, weight = normal_trapezoid(121)
@@ -108,11 +106,6 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
         square *= weight_scale**2 / (4 * q * inside)
         path.append(2 * float(np.arcsin(np.sqrt(min(1.0, square)))))
     return np.array(path)
-
-
-def _scales(weight_scale, bias_scale):
-    """The two of a tanh network, where its averages over a normal unit are right."""
-    return number("weight_scale", weight_scale, 1e-3, 4), number("bias_scale", bias_scale, 1e-3, 1)
 
 
 def batch_norm_angle(theta, depth, ratio=1.0):
@@ -136,9 +129,8 @@ def batch_norm_spread(width, inputs):
     a batch-normalised linear network.
 
     A layer multiplies deviations by inputs/(inputs+2) and draws `width` new rows, which adds
-    (inputs-1)/width. About inputs^2 / (4 width). Right within 3 % for width >= 4 inputs^2, up to
-    21 % low at width = 3 inputs; refused below. The batch's participation rank is inputs / (1 +
-    spread). Ours.
+    (inputs-1)/width. Right within 3 % for width >= 4 inputs^2, up to 21 % low at width = 3 inputs,
+    refused below. The batch's participation rank is inputs / (1 + spread). Ours.
     """
     inputs = count("inputs", inputs, 2)
     width = count("width", width, 3 * inputs)
@@ -224,7 +216,7 @@ def diffused_rapidity_cdf(rapidity, time):
     integrated along the geodesic, which leaves a complete elliptic integral; ours.
     """
     rapidity = number("rapidity", rapidity, 0, open=True)
-    time = number("time", time, 0, LONGEST, open=True)
+    time = number("time", time, 0, 300, open=True)
     node, weight = legendre(100)
     reach = np.sqrt(time) * 9 + time / 2
     rapidity = min(rapidity, reach)  # nothing is beyond

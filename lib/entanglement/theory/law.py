@@ -153,10 +153,9 @@ def mean_log_shifted(mean, scale):
 def mean_log_velocity_from(layer, start, depth):
     """E ln|w_L| in nats over networks, for a given proper velocity `start` at the input.
 
-    start, depth: arrays that broadcast, depth: whole numbers. gain L + E ln|start + S|, S normal
-    given its standard deviation. Exact at every width and pool (error 1e-3, 1e-4 for
-    k (M-1) > 50); beyond width 4096 S is normal of noise_scale. ValueError for deep layers that
-    barely select. Ours.
+    start, depth: arrays that broadcast, depth whole. gain L + E ln|start + S|, S normal given its
+    standard deviation. Error 1e-3 at every width and pool, 1e-4 for k (M-1) > 50; beyond width 4096
+    that of velocity_scale. Refused where deep layers barely select. Ours.
     """
     start, depth = np.broadcast_arrays(numbers("start", start), numbers("depth", depth, 1))
     mean = np.array(rapidity_gain(layer) * depth)

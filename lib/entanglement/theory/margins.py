@@ -128,8 +128,7 @@ def on_grid(x, weight, nodes):
     """
     cell = np.minimum(x.astype(int), nodes - 2)
     part = x - cell
-    near, far = (np.bincount(cell + i, w, nodes) for i, w in enumerate((1 - part, part) * weight))
-    return near + far
+    return sum(np.bincount(cell + i, w, nodes) for i, w in enumerate((1 - part, part) * weight))
 
 
 @remembered

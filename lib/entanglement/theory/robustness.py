@@ -10,7 +10,6 @@ from .chain import mean_after
 from .direction import direction_tangent, tangent_levels
 from .margins import mean_log_chi, rapidity_gain, second_moment
 
-LEVELS = 100  # of a law, for averages over two networks
 SPREAD = 0.1  # of (1 + T^2): its variance over its mean squared, up to which one mean stands for it
 
 
@@ -119,7 +118,7 @@ def training_transfer_probability(layer, input_dim, depth, step):
     direction_cosine has them. Ours.
     """
     step = number("step", step, 0, open=True)
-    tangent = tangent_levels(layer, input_dim, count("depth", depth), LEVELS)
+    tangent = tangent_levels(layer, input_dim, count("depth", depth), 100)
     needed = ((1 + tangent) / step - 1) / np.sqrt(np.outer(tangent, tangent))
     share = special.betaincc(0.5, input_dim / 2 - 1, np.minimum(needed**2, 1)) / 2
     return float(np.mean(np.where(needed > 0, share, 1 - share)))
