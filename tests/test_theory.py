@@ -167,8 +167,9 @@ def test_side_changes_of_the_authors_pairs(pool, share):
 def test_side_changes_are_those_of_correlated_pairs():
     """Averaged over theta of independent Gaussian inputs: the chance to end on the other side."""
     layer, d = Layer(64, 160), 400
-    turned = lambda z: theory.correlated_probability(layer, np.arctan2(np.sqrt(d - 1), z))  # noqa: E731
-    changed = 2 * quad(lambda z: norm.pdf(z) * turned(z), -9, 0)[0]
+    z = np.linspace(-9, 0, 2001)
+    turned = theory.correlated_probability(layer, np.arctan2(np.sqrt(d - 1), z))
+    changed = 2 * np.trapezoid(norm.pdf(z) * turned, z)
     assert theory.side_change_probability(layer, d) == pytest.approx(changed, rel=2e-3)
 
 
@@ -262,6 +263,19 @@ def test_velocity_scale_is_the_wide_recursion(layer):
         noise = theory.noise_scale(layer, np.arange(31)) ** 2
         whole = growth ** np.arange(31) * (1 / 49 + noise)
         assert whole == pytest.approx(variance, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "layer", [Layer(32, 33), Layer(64), Layer(64, 80, "signed"), Layer(64, 128), Layer(40, 4000)]
+)
+def test_velocity_scale_is_off_by_no_more_than_it_says(layer):
+    """From what is exact, averaged over normal starts of variance 1/(d-1)."""
+    z, weight = np.polynomial.hermite_e.hermegauss(80)
+    depth = np.array([1, 10, 30, 100])
+    exact = theory.mean_log_velocity_from(layer, z / np.sqrt(63), depth[:, None]) @ weight
+    off = theory.mean_log_velocity(theory.velocity_scale(layer, depth, 64)) - exact / weight.sum()
+    barely = 0.3 * np.minimum(1, depth / layer.width) * (theory.excess(layer) < 50)
+    assert (np.abs(off) < 0.02 + barely).all()
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.3, 1.0, 50.0, 1e4])

@@ -11,7 +11,7 @@ from entanglement.arguments import angles, count, flag, number, numbers
 from entanglement.layer import remembered, require
 from entanglement.quadrature import hermite, legendre, normal_trapezoid
 
-from .margins import mean_log_chi, rapidity_gain
+from .margins import WIDE, excess, mean_log_chi, rapidity_gain
 
 ENTANGLED = 10.0  # median |w| from which pairs count as entangled
 
@@ -22,12 +22,9 @@ def relu_angle(theta, depth):
     """
     theta = angles(theta)
     for _ in range(count("depth", depth, 0)):
-        # cos theta' = (sin theta + (pi - theta) cos theta)/pi in half angles: no cancellation at small theta
-        theta = 2 * np.arcsin(
-            np.sqrt(
-                np.sin(theta / 2) ** 2 - theta**2 * special.spherical_jn(1, theta) / (2 * np.pi)
-            )
-        )
+        # cos theta' = (sin theta + (pi - theta) cos theta)/pi in half angles: nothing cancels
+        less = theta**2 * special.spherical_jn(1, theta) / (2 * np.pi)
+        theta = 2 * np.arcsin(np.sqrt(np.sin(theta / 2) ** 2 - less))
     return theta
 
 
@@ -35,11 +32,11 @@ def relu_typical_angle(width, theta, depth):
     """Typical angle, exp E ln(theta) in radians, after 0..depth ReLU layers of He scale and finite
     width: (depth + 1,).
 
-    ln(theta) is carried as a normal variable through the wide map; a layer takes relu_step's mean
-    from it and adds its variance. Exact for near pairs; from 1 radian on its logarithm is right to
-    about 5/width. Ours; Jakub and Nica 2024 have mean and variance to that order.
+    width: k >= 32. ln(theta) is carried as a normal variable through the wide map; a layer takes
+    relu_step's mean from it and adds its variance. Exact for near pairs; from 1 radian on its
+    logarithm is right to about 5/width. Ours; Jakub and Nica 2024 have it to that order.
     """
-    loss, spread = relu_step(count("width", width, 8))
+    loss, spread = relu_step(count("width", width, WIDE))
     node, weight = hermite(15)
     mean, variance = np.log(number("theta", theta, 0, np.pi, open=True)), 0.0
     path = [mean]
@@ -52,7 +49,7 @@ def relu_typical_angle(width, theta, depth):
     return np.exp(path)
 
 
-@lru_cache(maxsize=32)
+@remembered
 def relu_step(width):
     """Mean loss (nats) and variance of ln(angle) of a near pair in a ReLU layer of finite width:
     about 1/width and 2/width.
@@ -69,25 +66,24 @@ def relu_step(width):
     return float(share @ gain), float(share @ (noise + gain**2) - (share @ gain) ** 2)
 
 
-@lru_cache(maxsize=64)
+@remembered
 def tanh_fixed_point(weight_scale, bias_scale):
     """(q, chi) of a wide tanh network tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0,
     bias_scale^2).
 
     q: variance of W f + b where lengths rest; chi: factor a layer on the squared distance of near
-    inputs, ordered < 1 < chaotic. Source: mean field (Poole et al. 2016, Schoenholz et al. 2017).
-    bias_scale > 0.
+    inputs, ordered < 1 < chaotic. weight_scale in [1e-3, 4], bias_scale in [1e-3, 1]: beyond, tanh
+    is too steep for the quadrature; error 2e-5. Source: mean field (Poole et al. 2016, Schoenholz
+    et al. 2017).
     """
-    if not (weight_scale > 0 and bias_scale > 0):
-        raise ValueError(
-            f"weight_scale, bias_scale: {weight_scale!r}, {bias_scale!r} are not both above 0"
-        )
+    weight_scale = number("weight_scale", weight_scale, 1e-3, 4)
+    bias_scale = number("bias_scale", bias_scale, 1e-3, 1)
     z, weight = normal_trapezoid(121)
 
     def excess(q):
         return weight_scale**2 * (weight @ np.tanh(np.sqrt(q) * z) ** 2) + bias_scale**2 - q
 
-    q = brentq(excess, bias_scale**2 / 2, weight_scale**2 + bias_scale**2)
+    q = brentq(excess, bias_scale**2 / 2, weight_scale**2 + bias_scale**2, xtol=1e-15)
     return float(q), float(weight_scale**2 * (weight @ np.cosh(np.sqrt(q) * z) ** -4.0))
 
 
@@ -99,8 +95,6 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
     the angle t with sin^2(t/2) = (w^2 p / q) sin^2(theta/2); in half angles nothing cancels.
     Source: Poole et al. 2016.
     """
-    weight_scale = number("weight_scale", weight_scale, 0, open=True)
-    bias_scale = number("bias_scale", bias_scale, 0, open=True)
     q, _ = tanh_fixed_point(weight_scale, bias_scale)
     inside = 1 - bias_scale**2 / q  # share of the variance that the weights bring
     z, weight = normal_trapezoid(121)
@@ -109,22 +103,25 @@ def tanh_angle(theta, depth, weight_scale, bias_scale):
         half = np.sqrt(inside) * np.sin(path[-1] / 2)
         near, apart = np.sqrt(q * (1 - half**2)) * z[:, None], np.sqrt(q) * half * z
         square = weight @ (np.tanh(near + apart) - np.tanh(near - apart)) ** 2 @ weight
-        path.append(
-            2 * float(np.arcsin(np.sqrt(min(1.0, square * weight_scale**2 / (4 * q * inside)))))
-        )
+        square *= weight_scale**2 / (4 * q * inside)
+        path.append(2 * float(np.arcsin(np.sqrt(min(1.0, square)))))
     return np.array(path)
 
 
-def batch_norm_angle(theta, depth):
-    """Angle (radians) of two inputs of equal length after `depth` wide linear layers, whose units
-    are scaled to unit mean square over the two (the mean is left in); theta: any shape.
+def batch_norm_angle(theta, depth, ratio=1.0):
+    """Angle (radians) of two inputs after `depth` wide linear layers, whose units are scaled to
+    unit mean square over the two (the mean is left in).
 
-    Artanh(cos theta), the rapidity, is halved by every layer: they end orthogonal. For lengths in
-    the ratio r the first layer gives cos theta / sqrt(1 + sin^2 theta + sin theta (r + 1/r)). Ours: the unit rows of a layer are normal vectors on the circle,
-    E[a x^2 / (a x^2 + b y^2)] = sqrt(a) / (sqrt(a) + sqrt(b)).
+    ratio: of the two lengths, above 0; theta, depth, ratio: arrays that broadcast. w_L = cot(theta)
+    sinh(e/2^L) / sinh(e), cosh e = (r + 1/r) / (2 sin theta): they end orthogonal. At r = 1 e is
+    the rapidity, and is halved. Exact for wide layers: a layer takes the square root of the Gram
+    matrix (E v v^T/|v|^2 of a normal v). Ours.
     """
-    rapidity = np.arctanh(np.cos(angles(theta))) * 0.5 ** numbers("depth", depth, 0)
-    return np.arccos(np.tanh(rapidity))
+    theta, depth = angles(theta), numbers("depth", depth, 0)
+    ratio = numbers("ratio", ratio, 0, 1e150, open=True)
+    size = np.hypot(np.cos(theta), (ratio - 1 / ratio) / 2)  # sin(theta) sinh(e), never 0
+    e = np.arcsinh(size / np.sin(theta))
+    return np.arctan2(size, np.cos(theta) * np.sinh(e * 0.5**depth))
 
 
 def batch_norm_spread(width, inputs):
@@ -132,10 +129,11 @@ def batch_norm_spread(width, inputs):
     a batch-normalised linear network.
 
     A layer multiplies deviations by inputs/(inputs+2) and draws `width` new rows, which adds
-    (inputs-1)/width. About inputs^2 / (4 width); good to a few per cent where that is small. The batch's
-    participation rank is inputs / (1 + spread). Ours.
+    (inputs-1)/width. Right within 3 % for width >= 4 inputs^2, up to 21 % low at width = 3 inputs,
+    refused below. The batch's participation rank is inputs / (1 + spread). Ours.
     """
-    inputs, width = count("inputs", inputs, 2), count("width", width)
+    inputs = count("inputs", inputs, 2)
+    width = count("width", width, 3 * inputs)
     return (inputs - 1) / width / (1 - (1 - 1 / width) * (inputs / (inputs + 2)) ** 2)
 
 
@@ -207,8 +205,8 @@ def skip_angle(theta, depth, width, size=1.0, tokens=2):
     whose attention A is uniform, as with untied keys; V ~ N(0, 1/width).
 
     The mean grows by skip_growth nats a layer; the tokens' distances from it stay. Layer
-    normalisation after each layer changes the rate by order 1/width only. Ours; that unscaled branches collapse and
-    scaled ones do not: Noci et al. 2022.
+    normalisation after each layer changes the rate by order 1/width only. Ours; that unscaled
+    branches collapse and scaled ones do not: Noci et al. 2022.
     """
     theta, tokens = angles(theta), count("tokens", tokens, 2)
     square = 2 * np.sin(theta / 2) ** 2 * (tokens - 1) / tokens
@@ -245,11 +243,10 @@ def mode_time(strength, depth, size, target):
     size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
     start = size**depth
     if not (start > 0 and (strength >= start).all() and (strength < target).all()):
-        raise ValueError(
-            f"strength: {strength!r} is not between size^N = {start:.6g} and target {target!r}"
-        )
+        ends = f"size^N = {start:.6g} and target {target!r}"
+        raise ValueError(f"strength: {strength!r} is not between {ends}")
     node, weight = legendre(120)
-    # in y = -ln(target/s - 1) the integrand ds / (s (target - s)) is flat: dt = dy s^(2/N - 1) / (N target)
+    # flat in y = -ln(target/s - 1): dt = dy s^(2/N - 1) / (N target)
     low, high = (-np.log(target / s - 1) for s in (start, strength))
     y = low + (high - low)[..., None] * (node + 1) / 2
     s = target * special.expit(y)
@@ -283,35 +280,24 @@ def diffused_rapidity_cdf(rapidity, time):
     """P(|rapidity| <= r) of a pair that started at 90 degrees, after time = depth/width, in wide
     ordinary networks (n = k).
 
-    rapidity r > 0, a scalar. The pair's Gram matrix moves as a Brownian motion of the hyperbolic
-    plane, and its rapidity is the signed distance from a geodesic through the start: drift
-    tanh(r)/2, variance 1 a unit of time. Source: McKean's kernel (1970), integrated along the
-    geodesic, which leaves a complete elliptic integral; ours.
+    rapidity r > 0, a scalar; time in (0, 300), error 1e-6. The pair's Gram matrix moves as a
+    Brownian motion of the hyperbolic plane, and its rapidity is the signed distance from a geodesic
+    through the start: drift tanh(r)/2, variance 1 a unit of time. Source: McKean's kernel (1970),
+    integrated along the geodesic, which leaves a complete elliptic integral; ours.
     """
-    rapidity, time = number("rapidity", rapidity, 0, open=True), number("time", time, 0, open=True)
+    rapidity = number("rapidity", rapidity, 0, open=True)
+    time = number("time", time, 0, 300, open=True)
     node, weight = legendre(100)
-    r = rapidity * (node + 1) / 2
     reach = np.sqrt(time) * 9 + time / 2
+    rapidity = min(rapidity, reach)  # nothing is beyond
+    r = rapidity * (node + 1) / 2
     v = (node + 1) / 2
     u = r[:, None] + reach * v**2  # squared: the integrand has a logarithm at u = r
     c, d = np.cosh(u), np.cosh(r)[:, None]
-    inner = (
-        u
-        * np.exp(-(u**2) / (2 * time))
-        * special.ellipkm1(2 * d / (c + d))
-        / np.sqrt(c + d)
-        * reach
-        * v
-    )
-    density = (
-        np.cosh(r)
-        * (inner @ weight)
-        * 4
-        * np.sqrt(2)
-        * np.exp(-time / 8)
-        / (2 * np.pi * time) ** 1.5
-    )
-    return float(2 * (density @ weight) * rapidity / 2)
+    inner = u * np.exp(-(u**2) / (2 * time)) * special.ellipkm1(2 * d / (c + d)) / np.sqrt(c + d)
+    density = np.cosh(r) * (inner * v @ weight)
+    scale = 4 * np.sqrt(2) * reach * np.exp(-time / 8) / (2 * np.pi * time) ** 1.5
+    return float(scale * rapidity * (density @ weight))
 
 
 @lru_cache(maxsize=32)
@@ -319,10 +305,8 @@ def entangling_time():
     """Depth over width, 5.02, at which half of the pairs of a wide ordinary network (n = k) have
     |w| >= ENTANGLED. Ours.
     """
-    rapidity = float(np.arcsinh(ENTANGLED))
-    return brentq(
-        lambda time: diffused_rapidity_cdf(rapidity, time) - 0.5, rapidity / 20, 4 * rapidity
-    )
+    far = float(np.arcsinh(ENTANGLED))
+    return brentq(lambda time: diffused_rapidity_cdf(far, time) - 0.5, far / 20, 4 * far)
 
 
 @remembered
@@ -332,16 +316,17 @@ def depth_to_entangle(layer):
 
     Half of the pairs are then within 0.1 radian of correlated or anti-correlated. With selection w
     is normal with the variance of velocity_scale; an ordinary layer (n = k) needs entangling_time /
-    (2 rapidity_gain), about 5 k. Within 3 % for width >= 32, 10 % from width 4, 30 % at 2. inf
-    where layers do not entangle (M < 1). Ours.
+    (2 rapidity_gain), about 5 k. Rule largest: within 4 % from width 32, 6 % from 8, 10 % from 4,
+    30 % below; others up to half as much again. inf where layers do not entangle (M < 1); refused
+    between, 0 < k (M - 1) < 0.8, which no pool of largest has. Ours.
     """
     width, gain = require(layer).width, rapidity_gain(layer)
     if not layer.selects:
         return entangling_time() / (2 * gain)
     if gain <= 0:
         return np.inf
+    if excess(layer) < 0.8:
+        raise ValueError(f"layer: {layer} barely selects, k (M - 1) < 0.8: neither law holds")
     added = 1 / (width * np.expm1(2 * gain))
-    return float(
-        np.log(((ENTANGLED / special.ndtri(0.75)) ** 2 + added) / (1 / (width - 1) + added))
-        / (2 * gain)
-    )
+    growth = ((ENTANGLED / special.ndtri(0.75)) ** 2 + added) / (1 / (width - 1) + added)
+    return float(np.log(growth) / (2 * gain))

@@ -37,10 +37,9 @@ def mean_after(layer, function, depth, start, weight):
     values, done, found = function(w), 0, []
     for layers in np.unique(depth).tolist():
         if layers - done > SQUARED:
-            values = values @ np.linalg.matrix_power(matrix, layers - done)
-        else:
-            for _ in range(layers - done):
-                values = values @ matrix
+            values, done = values @ np.linalg.matrix_power(matrix, layers - done), layers
+        for _ in range(layers - done):
+            values = values @ matrix
         read = CubicSpline(np.arcsinh(w / scale), values, axis=-1)
         at = np.clip(start, w[0], w[-1])
         found.append((read(np.arcsinh(at / scale)) if layers else function(at)) @ weight)
@@ -79,8 +78,8 @@ def _nodes(layer):
     below = np.minimum(special.ndtr(z[radius]), 1 - 1e-16)
     log_radius = np.log(2 * special.gammaincinv(layer.width / 2, below)) / 2
     rare = np.outer(norm_weight[radius], weight[radius])[..., None] * weight
-    i, j, l = np.nonzero(rare > RARE)
+    i, j, m = np.nonzero(rare > RARE)
     freedom = layer.width - 1
-    c = np.copysign(special.stdtrit(freedom, special.ndtr(-np.abs(z))), z)[l] / np.sqrt(freedom)
+    c = np.copysign(special.stdtrit(freedom, special.ndtr(-np.abs(z))), z)[m] / np.sqrt(freedom)
     ratio = np.exp(log_norm[radius][i] - log_radius[j])
-    return ratio * np.hypot(1, c), c, rare[i, j, l]
+    return ratio * np.hypot(1, c), c, rare[i, j, m]

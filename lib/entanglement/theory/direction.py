@@ -22,12 +22,14 @@ from .margins import (
     inverse_norm_moments,
     log_chi_variance,
     log_norm_quantile,
+    on_grid,
     rapidity_gain,
     second_moment,
 )
 
 WIDEST_GRID = 4096  # width up to which the law is computed on a grid
 NODES = 4000  # of the grid, at most
+DEEP = 40.0  # nats gained after which a law is that of the deep limit
 
 
 def direction_cosine(layer, input_dim, depth, power=2):
@@ -61,10 +63,9 @@ def training_cosine(layer, input_dim):
 
     1/sqrt(d) at M = 1, 0 below it. Wide: k (M-1) >> 1. Ours.
     """
-    rho = layer_excess(layer) / (count("input_dim", input_dim, 2) - 1)
-    if rho == 0:
-        return float(input_dim**-0.5)
-    return float(np.sqrt(rho / (1 + rho))) if rho > 0 else 0.0
+    rho = max(0.0, layer_excess(layer) / (count("input_dim", input_dim, 2) - 1))
+    ordinary = second_moment(layer) == 1
+    return float(input_dim**-0.5 if ordinary else np.sqrt(rho / (1 + rho)))
 
 
 def layer_excess(layer):
@@ -80,10 +81,13 @@ def direction_tangent(layer, input_dim, depth):
     """
     first, second = inverse_norm_moments(layer)
     depth, last = count("depth", depth), count("input_dim", input_dim, 2) - 1
-    mean = square = 0.0
-    for freedom in [layer.width - 1] * (depth - 1) + [last]:
-        square = freedom * (freedom + 2) * second * (1 + 2 * mean + square)
-        mean = freedom * first * (1 + mean)
+
+    def back(freedom):  # takes (1, E T^2, E T^4) through a layer
+        mean, square = freedom * first, freedom * (freedom + 2) * second
+        return np.array([[1, 0, 0], [mean, mean, 0], [square, 2 * square, square]])
+
+    inner = np.linalg.matrix_power(back(layer.width - 1), depth - 1)[:, 0]
+    _, mean, square = map(float, back(last) @ inner)
     return mean, square - mean**2
 
 
@@ -109,17 +113,9 @@ def turn_cdf(layer, turn, depth=None):
         raise ValueError(f"layer: {layer} is wider than {WIDEST_GRID}, where this ends")
     whole = np.round(turn / np.pi)
     rest, place = np.unique(turn - np.pi * whole, return_inverse=True)
-    scale, weight = _turn_scales(layer, None if depth is None else count("depth", depth))
-    inside = np.array([weight @ special.ndtr(np.tan(one) * scale) for one in rest], dtype=float)
+    size, weight = noises(layer, None if depth is None else count("depth", depth))
+    inside = np.array([weight @ special.ndtr(np.tan(one) / size) for one in rest], dtype=float)
     return whole + inside[place].reshape(turn.shape)
-
-
-def _turn_scales(layer, depth):
-    """Nodes A/sqrt(1 + V) and weights, at most some thousand."""
-    log_norm, norm_weight = log_norms(layer)
-    log_inner, inner = (np.full(1, -np.inf), np.ones(1)) if depth == 1 else _inner(layer, depth)
-    log_scale = np.subtract.outer(log_norm, _softplus(log_inner) / 2)
-    return np.exp(log_scale).ravel(), np.outer(norm_weight, inner).ravel()
 
 
 @remembered
@@ -138,9 +134,8 @@ def tangents(layer, input_dim, depth):
     if depth == 1:
         return np.exp(log_first), weight
     log_inner, inner = _inner(layer, depth)
-    return np.exp(np.add.outer(_softplus(log_inner), log_first)).ravel(), np.outer(
-        inner, weight
-    ).ravel()
+    log_tangent = np.add.outer(np.logaddexp(0, log_inner), log_first)
+    return np.exp(log_tangent).ravel(), np.outer(inner, weight).ravel()
 
 
 def _matched(layer, input_dim, depth):
@@ -151,12 +146,30 @@ def _matched(layer, input_dim, depth):
         raise ValueError(f"layer: {layer} is too wide for one that barely selects (k (M - 1) < 10)")
     mean, variance = direction_tangent(layer, input_dim, depth)
     first = (input_dim - 1) / 2
-    spare = max(
-        first * variance / mean**2 - 1, 1e-6
-    )  # 0: chi-squared, with nothing in the denominator
+    spare = max(first * variance / mean**2 - 1, 1e-6)  # 0: chi-squared, over nothing
     second = (first + 1 + 2 * spare) / spare
     odds = special.betaincinv(first, second, (np.arange(NODES) + 0.5) / NODES)
     return mean * (second - 1) / first * odds / (1 - odds), np.full(NODES, 1 / NODES)
+
+
+@remembered
+def noises(layer, depth):
+    """The noise S_L in w_L = Lambda_L (w_0 + S_L) is normal of scale sqrt(1 + V)/A_1, V of _inner:
+    S_L^2 has the law of T^2 for d = 2. Its scales, 100 at most, and their weights.
+
+    depth: L, or None: the deep limit, of a gain above 0. Width up to WIDEST_GRID.
+    """
+    log_norm, weight = log_norms(layer)
+    if depth == 1:
+        return np.exp(-log_norm), weight
+    deep = depth is None or depth * rapidity_gain(layer) > DEEP
+    log_inner, inner = _inner(layer, None if deep else depth)
+    size = np.subtract.outer(np.logaddexp(0, log_inner) / 2, log_norm)
+    weight = np.outer(inner, weight)
+    size, weight = size[weight > 1e-9], weight[weight > 1e-9]
+    grid = np.linspace(size.min(), size.max(), 100)
+    law = on_grid((size - grid[0]) / (grid[1] - grid[0]), weight, 100)
+    return np.exp(grid), law / law.sum()
 
 
 def log_norms(layer):
@@ -179,9 +192,8 @@ def _log_factor(layer, freedom):
     z, weight = normal_trapezoid(41)
     log_square = _log_chi_square(freedom, z)
     log_norm, norm_weight = log_norms(layer)
-    return np.subtract.outer(log_square, 2 * log_norm).ravel(), np.outer(
-        weight, norm_weight
-    ).ravel()
+    factor = np.subtract.outer(log_square, 2 * log_norm)
+    return factor.ravel(), np.outer(weight, norm_weight).ravel()
 
 
 @lru_cache(maxsize=16)
@@ -193,7 +205,7 @@ def _inner(layer, depth):
     grid = _grid(layer, depth, density)
     step = grid[1] - grid[0]
     law = _evaluate(density, grid)
-    kernel = _evaluate(density, np.subtract.outer(grid, _softplus(grid))) * step
+    kernel = _evaluate(density, np.subtract.outer(grid, np.logaddexp(0, grid))) * step
     if depth is None:  # (1 - kernel) law = 0, sum(law) step = 1
         law = np.linalg.solve(np.eye(len(grid)) - kernel + law[:, None] * step, law)
     else:
@@ -207,9 +219,8 @@ def _factor_density(layer):
     """ln of the density of ln X, X = chi^2_{k-1}/A^2, as a CubicSpline."""
     half = (layer.width - 1) / 2
     log_norm, weight = log_norms(layer)
-    spread = 9 * np.sqrt(
-        4 * log_chi_variance(layer.width - 1) + 4 * (weight @ (log_norm - weight @ log_norm) ** 2)
-    )
+    variance = weight @ (log_norm - weight @ log_norm) ** 2
+    spread = 18 * np.sqrt(log_chi_variance(layer.width - 1) + variance)
     middle = -2 * rapidity_gain(layer)
     y = np.linspace(middle - 2.5 * spread, middle + spread, 1500)
     log_square = np.add.outer(y, 2 * log_norm)
@@ -218,8 +229,8 @@ def _factor_density(layer):
 
 
 def _evaluate(density, y):
-    inside = (y >= density.x[0]) & (y <= density.x[-1])
-    return np.where(inside, np.exp(density(np.clip(y, *density.x[[0, -1]]))), 0.0)
+    within = np.clip(y, *density.x[[0, -1]])
+    return np.where(y == within, np.exp(density(within)), 0.0)
 
 
 def _grid(layer, depth, density):
@@ -231,19 +242,16 @@ def _grid(layer, depth, density):
     spread = np.sqrt(mass @ y**2 - (mass @ y) ** 2)
     low, top = y[mass > 1e-12 * mass.max()][[0, -1]]
     gain, mean = rapidity_gain(layer), mass @ np.exp(y)
-    walk = (
-        np.inf
-        if depth is None
-        else np.log(depth) + max(0, -2 * gain * depth) + 8 * spread * np.sqrt(depth)
-    )
+    walk = np.inf
+    if depth:
+        walk = np.log(depth) + max(0, -2 * gain * depth) + 8 * spread * np.sqrt(depth)
     scale = -np.log1p(-mean) if mean < 1 else 0.0  # of a geometric series
     tail = scale + 28 / _tail_exponent(y, mass) if gain > 0 else np.inf
     high = max(top, 0) + min(walk, tail)
     points = int((high - low) / min(0.4, 0.8 * spread)) + 2
     if points > NODES:
-        raise ValueError(
-            f"layer: {layer} gains too little a layer for the law at depth {depth or 'infinity'}"
-        )
+        where = f"at depth {depth or 'infinity'}"
+        raise ValueError(f"layer: {layer} gains too little a layer for the law {where}")
     return np.linspace(low, high, points)
 
 
@@ -252,9 +260,7 @@ def _tail_exponent(y, mass):
     low, high = 0.0, 50.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if special.logsumexp(middle * y, b=mass) < 0 else (low, middle)
+        low, high = (
+            (middle, high) if np.exp(np.minimum(middle * y, 700)) @ mass < 1 else (low, middle)
+        )
     return low
-
-
-def _softplus(y):
-    return np.logaddexp(0, y)

@@ -102,9 +102,7 @@ def descent_scores(X, x, target, rate):
     square = len(target) * (level**2 + np.sum(Y**2, axis=1) / 12)
     length = np.sqrt(square + 2 * pulled * level * target.sum() + (pulled * size) ** 2)
     score = np.arccos((level * target.sum() + pulled * size**2) / (length * size)) / np.pi
-    apart = (
-        Y / length[:, None]
-    )  # rows of W are random: what inputs differ in moves their scores apart
+    apart = Y / length[:, None]  # rows of W are random: what inputs differ in parts their scores
     noise = np.mean(np.sum((apart - apart.mean(axis=0)) ** 2, axis=1)) / (12 * np.pi**2)
     return float(score.mean()), float(np.sqrt(score.var() + noise))
 

@@ -48,9 +48,7 @@ def angle_of_unseen(first, second, cosine):
     cosine: in [-1, 1], of what is left of the two beside the training feature; arrays broadcast. An
     identity of spherical trigonometry; small angles and those near pi keep their precision.
     """
-    first, second = (
-        numbers(name, value, -HUGE, HUGE) for name, value in (("first", first), ("second", second))
-    )
+    first, second = numbers("first", first, -HUGE, HUGE), numbers("second", second, -HUGE, HUGE)
     cosine = numbers("cosine", cosine, -1, 1)
     square = (first - second) ** 2 + 2 * first * second * (1 - cosine) + 1 - cosine**2
     return np.arctan2(np.sqrt(np.maximum(square, 0)), first * second + cosine)
