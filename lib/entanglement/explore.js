@@ -155,7 +155,8 @@ const percent = (x, digits = x > 0 && x < 0.1 ? 1 : 0) => `${(100 * x).toFixed(d
 const degrees = x => x > 0 && x < 0.1 ? "less than 0.1°" : x > 179.9 ? "180°, but for less than 0.1°"
   : `${+x.toFixed(x > 5 && x < 175 ? 0 : 1)}°`;
 const layers = n => n === 1 ? "1 layer" : `${n} layers`;
-const times = ratio => ratio >= 1000 ? ratio.toLocaleString("en") : String(ratio);
+const times = ratio => Number(ratio.toPrecision(3)).toLocaleString("en");
+const published = list => list.flatMap(({ published, ratio }, i) => published ? [[i, times(ratio)]] : []);
 const at = (list, ratio) => list.findIndex(layer => layer.ratio === ratio);
 
 const STYLE = `
@@ -172,6 +173,7 @@ const STYLE = `
 .ce button.play { min-width: 6rem; font-weight: 600; }
 .ce :focus-visible { outline: 3px solid var(--ce-minus); outline-offset: 2px; }
 .ce canvas { display: block; width: 100%; touch-action: pan-y; border-radius: 6px; }
+.ce select { width: 100%; }
 .ce .row { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; margin: .5rem 0; }
 .ce .control { flex: 1 1 15rem; min-width: 0; }
 .ce .control label { display: flex; justify-content: space-between; gap: 1rem; }
@@ -181,7 +183,7 @@ const STYLE = `
 .ce .marks button { min-height: 1.7rem; padding: 0 .5rem; font-size: .84rem; }
 .ce .say { font-size: 1.08rem; min-height: 4.4em; }
 .ce .refute { color: var(--ce-soft); font-size: .9rem; }
-@media (max-width: 600px) { .ce { padding: .6rem; } .ce .say { min-height: 7.2em; }
+@media (max-width: 600px) { .ce { padding: .6rem; } .ce .say { min-height: 8.6em; }
   .ce [role=tab] { flex: 1 1 40%; } }
 @media print { .ce button, .ce input { display: none; } }`;
 
@@ -189,7 +191,7 @@ const STYLE = `
 
 /** The half circle of angles: +u, the sample's feature, at its right end; balls [angle, height]. */
 function dial(g, box, balls, colours) {
-  const r = Math.min(box.width / 2 - 34, box.height - 30), x = box.x + box.width / 2, y = box.y + box.height - 8;
+  const r = Math.min(box.width / 2 - 40, box.height - 50), x = box.x + box.width / 2, y = box.y + box.height - 18;
   const place = (theta, height = 0) => [x + r * (1 - height) * Math.cos(theta * Math.PI / 180),
     y - r * (1 - height) * Math.sin(theta * Math.PI / 180)];
   g.strokeStyle = colours.line; g.lineWidth = 1.5;
@@ -197,8 +199,8 @@ function dial(g, box, balls, colours) {
   for (const tick of [30, 60, 90, 120, 150]) {
     g.beginPath(); g.moveTo(...place(tick, -0.02)); g.lineTo(...place(tick, 0.03)); g.stroke();
   }
-  label(g, "+u", x + r + 7, y, colours.plus, "left", 16);
-  label(g, "\u2212u", x - r - 7, y, colours.minus, "right", 16);
+  label(g, "+u", x + r + 14, y + 5, colours.plus, "left", 16);
+  label(g, "\u2212u", x - r - 14, y + 5, colours.minus, "right", 16);
   label(g, "90°", x, y - r - 9, colours.soft, "center");
   for (const [theta, height] of balls) {
     g.fillStyle = theta < 90 ? colours.plus : colours.minus; g.globalAlpha = 0.6;
@@ -223,7 +225,7 @@ function axes(g, box, colours, { x: [left, right], y: [low, high], xticks, ytick
     g.beginPath(); g.moveTo(inner.x, Y(value)); g.lineTo(inner.x + inner.width, Y(value)); g.stroke();
     label(g, text, inner.x - 6, Y(value) + 4, colours.soft, "right");
   }
-  for (const [value, text] of xticks) label(g, text, X(value), inner.y + inner.height + 17, colours.soft, "center");
+  for (const [value, text] of xticks) label(g, text, Math.min(X(value), box.x + box.width - 4.2 * text.length), inner.y + inner.height + 17, colours.soft, "center");
   label(g, xlabel, inner.x + inner.width / 2, inner.y + inner.height + 36, colours.soft, "center");
   label(g, ylabel, box.x + 4, box.y + 14, colours.soft);
   return { X, Y };
@@ -243,6 +245,10 @@ function dot(g, x, y, colour, radius = 5) {
 const halves = width => width < 620
   ? { height: 2 * Math.round(width * 0.62), boxes: [0, 1].map(i => ({ x: 0, y: i * Math.round(width * 0.62), width, height: Math.round(width * 0.62) })) }
   : { height: 300, boxes: [0, 1].map(i => ({ x: i * width / 2, y: 0, width: width / 2, height: 300 })) };
+
+/** The control of n/k, one of the layers of a list. */
+const pool_of = (list, marks) => ({ name: "pool", label: "rows drawn for each one kept, n/k", min: 0,
+  max: list.length - 1, text: v => times(list[v].ratio), restart: true, marks });
 
 // ---- the scenes: settings and controls, start(seed), advance(ms) -> whether it goes on, draw, say
 
@@ -272,9 +278,7 @@ function ball(table) {
       { name: "degrees", label: "your ball starts at", min: 1, max: 179, text: v => `${v}°` },
       { name: "depth", label: "layers", min: 0, max: DEEP, get: whole, set: v => { now = v; },
         text: v => layers(v), marks: [[2, "2"], [4, "4"], [6, "6"], [8, "8"], [10, "10"]] },
-      { name: "pool", label: "pool: rows drawn for each row kept", min: 0, max: list.length - 1,
-        text: v => `n/k = ${times(list[v].ratio)}`, restart: true,
-        marks: [[at(list, 1), "none (control)"], [at(list, 64), "64"]] },
+      pool_of(list, [[0, "none (control)"], [at(list, 64), "64"]]),
       { name: "add", label: "Add 200", press: () => add(200) },
     ],
     start(seed) {
@@ -426,8 +430,7 @@ function secret(table) {
     controls: [
       { name: "depth", label: "layers", min: 1, max: DEEP, get: () => depth, set: v => { depth = real = v; },
         text: v => layers(v), marks: [[40, "40"]] },
-      { name: "pool", label: "pool: rows drawn for each row kept", min: 0, max: list.length - 1, restart: true,
-        text: v => `n/k = ${list[v].ratio}`, marks: list.map((each, i) => [i, String(each.ratio)]).filter(([i]) => list[i].authors) },
+      pool_of(list, published(list)),
       { name: "hide", label: "Hide or show my drawing", press: () => { hidden = !hidden; } },
       { name: "clear", label: "Clear", press: () => { drawing.fill(false); hidden = false; } },
     ],
@@ -507,9 +510,7 @@ function pool(table) {
     refute: "It would be refuted if ordinary rows (n/k = 1) never got there, or if points left the line.",
     settings,
     controls: [
-      { name: "pool", label: "pool: rows drawn for each row kept", min: 0, max: list.length - 1, restart: true,
-        text: v => `n/k = ${times(list[v].ratio)}`,
-        marks: [[0, "none (control)"], ...[1.08, 1.4, 2, 4.8, 20, 64].map(r => [at(list, r), String(r)])] },
+      pool_of(list, [[0, "none (control)"], ...published(list)]),
     ],
     start(seed) { random = generator(seed * 1000 + settings.pool); fresh(); },
     begin() { if (done) fresh(); },
@@ -526,7 +527,7 @@ function pool(table) {
     layout: halves,
     draw(g, { boxes: [left, right] }, colours) {
       dial(g, left, Array.from(w, (each, i) => [angle(each), heights[i]]), colours);
-      const x = left.x + left.width / 2, y = left.y + left.height - 50;
+      const x = left.x + left.width / 2, y = left.y + left.height - 60;
       label(g, `layer ${layer}`, x, y - 24, colours.ink, "center", 22);
       label(g, `${percent(within() / COUNT)} arrived`, x, y, colours.soft, "center", 14);
       const powers = [0, 1, 2, 3], log = Math.log10;
@@ -692,7 +693,7 @@ export function mount(host, table, seed = 1) {
   });
 
   const buttons = element("div", { class: "row" });
-  panel.append(lead, canvas, say, buttons, controls, refute);
+  panel.append(lead, canvas, buttons, say, controls, refute);
   const root = element("section", { class: "ce", "aria-label": "Explore the law" }, element("style", {}, STYLE),
     element("div", { role: "tablist", "aria-label": "Scenes" }, ...tabs), panel);
   host.replaceChildren(root);

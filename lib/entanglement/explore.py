@@ -21,18 +21,18 @@ from entanglement.pairs import angle, independent_angles, simulate
 from entanglement.theory.chain import mean_after
 
 SCRIPT = Path(__file__).with_suffix(".js")
-RATIOS = (1, 1.08, 1.2, 1.4, 2, 3, 4.8, 10, 20, 64, 100, 300, 1000, 10**4, 10**5, 10**6)  # n/k
+PUBLISHED = (1.08, 1.4, 1000 / 512, 4.8, 10_000 / 512, 64)  # n/k of E12, E12, E5, E14, E6, E1
+RATIOS = (1, 1.08, 1.2, 1.4, 1000 / 512, 4.8, 10, 10_000 / 512, 64, 1000, 10**4, 10**6)
 WIDTH = 256  # of the layers and the inputs, as in E1
 DEEPEST = 15  # layers of the first scene, as in E2
 SIDE, PICTURES, READ = 32, (1, 1.08, 1.4, 4.8, 64), 60  # pixels, n/k, layers of the third
-PUBLISHED = (1.08, 1.4, 4.8)  # n/k of E12 and E14
 ROWS = (  # of the second scene, and layers enough for them
     ("ordinary rows, all kept (n = k = 20)", Layer(20), 300),
     ("chosen rows, half kept (n = 2k = 40)", Layer(20, 40), 60),
     ("the published setting (n = 64k, k = 256)", Layer(256, 16384), 30),
 )
 ARRIVED = 0.01  # share of the half circle within which an input is at an end
-FARTHEST = 4000  # layers
+FARTHEST = 2500  # layers
 
 
 @lru_cache(maxsize=1)
@@ -74,12 +74,13 @@ def depth_needed(layer):
         below = theory.layer_cdf(layer, w, [-edge, edge])
         return 1 - (below[:, 1] - below[:, 0])
 
-    for farthest in (40, FARTHEST):
+    depths = np.unique(np.geomspace(1, FARTHEST, 60).astype(int))
+    for _ in range(2):  # roughly, then to the layer
         start = score / np.sqrt(WIDTH - 1)
-        share = mean_after(layer, beyond, np.arange(farthest), start, weight / weight.sum())
-        if share[-1] >= 0.5:
-            break
-    return int(np.argmax(share >= 0.5)) + 1
+        share = mean_after(layer, beyond, depths - 1, start, weight / weight.sum())
+        first = int(np.argmax(share >= 0.5))
+        found, depths = depths[first], np.arange(depths[max(first - 1, 0)], depths[first] + 1)
+    return int(found)
 
 
 def polynomial(function, degree=6):
@@ -95,7 +96,9 @@ def _wide(width, ratio):
 
 def _described(layer, ratio=None):
     """A layer as explore.js draws it: n = k by chi, else the norm of its margins by `log_norm`."""
-    found = {"k": layer.width} | ({"ratio": ratio} if ratio else {})
+    found = {"k": layer.width}
+    if ratio:
+        found |= {"ratio": ratio, "published": ratio in PUBLISHED}
     if layer.selects:
         found["log_norm"] = polynomial(theory.log_norm_quantile(layer))
     return found
@@ -105,7 +108,7 @@ def _picture(ratio):
     """A layer of the third scene: `wrong`, the pixels wrong after 1, 2, ... layers, on average."""
     layer = _wide(SIDE**2, ratio)
     wrong = theory.folded_error(layer, np.arange(1, READ + 1), spread=(SIDE**2 - 1) ** -0.5)[0]
-    found = _described(layer, ratio) | {"wrong": _short(wrong), "authors": ratio in PUBLISHED}
+    found = _described(layer, ratio) | {"wrong": _short(wrong)}
     if layer.selects:
 
         def threshold(score):  # the kept share of the rows is Beta(k + 1, n - k)
