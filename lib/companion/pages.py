@@ -66,7 +66,7 @@ def markdown(source):
     text = MarkdownWithMath(renderer=renderer).render(source)
     for pattern, replacement in REWRITTEN.items():
         text = re.sub(pattern, replacement, text)
-    return re.sub(r"(<math.*?</math>)([.,;:?!)]+)", r'<span class="keep">\1\2</span>', text)
+    return re.sub(r"(<math(?:(?!</math>).)*</math>[.,;:?!)]+)", r'<span class="keep">\1</span>', text)
 
 
 def page_of(figure):
@@ -76,11 +76,11 @@ def page_of(figure):
 
 def code(source):
     """Code, folded, its first line showing."""
-    first, _, rest = source.partition("\n")
-    count = f" <small>{rest.count(chr(10)) + 2} lines</small>" if rest else ""
+    first, count = source.partition("\n")[0], source.count("\n") + 1
     lines = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True))
     return (
-        f'<details class="code"><summary><code>{html.escape(first)}</code>{count}</summary>'
+        f'<details class="code"><summary><code>{html.escape(first)}</code> '
+        f'<small>{count} {"lines" if count > 1 else "line"}</small></summary>'
         f'<pre tabindex="0">{lines}</pre></details>'
     )
 
@@ -203,7 +203,7 @@ def card(stem, question, answer):
         address = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
         picture = f'<img alt="{html.escape(alt)}" src="{address}">'
     link = f'<a href="{stem}.html">{number(stem)} \u00b7 {html.escape(question)}</a>'
-    return f'<li>{picture}<h3>{link}</h3>{markdown(answer)}</li>'
+    return f'<li>{picture}<h2>{link}</h2>{markdown(answer)}</li>'
 
 
 def index():
