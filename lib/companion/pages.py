@@ -151,7 +151,7 @@ def shell(title, body, links):
         f'<a rel="{relation}" href="{address}">{html.escape(text)}</a>'
         for address, text, relation in links
     )
-    face = f'@font-face {{ font-family: "math"; src: url("{font(body)}"); }}'
+    face = f'@font-face {{ font-family: "Cut Math"; src: url("{font(body)}"); }}'
     home = '<a href="index.html">All notebooks</a>'
     return f"""<!doctype html>
 <html lang="en" data-theme="light">

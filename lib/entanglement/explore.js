@@ -247,7 +247,7 @@ const halves = width => width < 620
   : { height: 300, boxes: [0, 1].map(i => ({ x: i * width / 2, y: 0, width: width / 2, height: 300 })) };
 
 /** The control of n/k, one of the layers of a list. */
-const pool_of = (list, marks) => ({ name: "pool", label: "rows drawn for each one kept, n/k", min: 0,
+const pool_of = (list, marks) => ({ name: "pool", label: "size of the pool, n/k", min: 0,
   max: list.length - 1, text: v => times(list[v].ratio), restart: true, marks });
 
 // ---- the scenes: settings and controls, start(seed), advance(ms) -> whether it goes on, draw, say
