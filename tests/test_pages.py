@@ -87,6 +87,11 @@ def test_every_link_inside_a_page_leads_somewhere(page):
     assert set(re.findall(r'href="#([^"]*)"', page)) <= ids
 
 
+def test_an_answer_stays_folded():
+    text = pages.markdown("<details><summary>Why?</summary>\n\nBecause $x$.\n</details>\n\nNext.")
+    assert text.index("Because") < text.index("</details>") < text.index("Next")
+
+
 def test_punctuation_stays_with_its_mathematics_and_with_nothing_else():
     text = pages.markdown("from $a$ to $b$, and $c$")
     assert re.findall(r'<span class="keep">(.*?)</span>', text) == ["<math><mi>b</mi></math>,"]

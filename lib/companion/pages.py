@@ -62,11 +62,14 @@ class Renderer(IPythonRenderer):
 
 def markdown(source):
     """Markdown as HTML; links to notebooks lead to their pages, to figures to where they show."""
-    renderer = Renderer(escape=False, embed_images=True, path=str(ROOT))
+    embed = "<details" not in source  # embedding would close it before what it folds
+    renderer = Renderer(escape=False, embed_images=embed, path=str(ROOT))
     text = MarkdownWithMath(renderer=renderer).render(source)
     for pattern, replacement in REWRITTEN.items():
         text = re.sub(pattern, replacement, text)
-    return re.sub(r"(<math(?:(?!</math>).)*</math>[.,;:?!)]+)", r'<span class="keep">\1</span>', text)
+    return re.sub(
+        r"(<math(?:(?!</math>).)*</math>[.,;:?!)]+)", r'<span class="keep">\1</span>', text
+    )
 
 
 def page_of(figure):
@@ -80,7 +83,7 @@ def code(source):
     lines = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True))
     return (
         f'<details class="code"><summary><code>{html.escape(first)}</code> '
-        f'<small>{count} {"lines" if count > 1 else "line"}</small></summary>'
+        f"<small>{count} {'lines' if count > 1 else 'line'}</small></summary>"
         f'<pre tabindex="0">{lines}</pre></details>'
     )
 
@@ -203,7 +206,7 @@ def card(stem, question, answer):
         address = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
         picture = f'<img alt="{html.escape(alt)}" src="{address}">'
     link = f'<a href="{stem}.html">{number(stem)} \u00b7 {html.escape(question)}</a>'
-    return f'<li>{picture}<h2>{link}</h2>{markdown(answer)}</li>'
+    return f"<li>{picture}<h2>{link}</h2>{markdown(answer)}</li>"
 
 
 def index():
@@ -211,7 +214,9 @@ def index():
     place of its table; links that leave the pages become plain text."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = dict.fromkeys(map(number, stems()))
-    for name, question, answer in re.findall(r"^\| \[(\d\d)\].*? \| (.*?) \| (.*?) \|$", text, re.M):
+    for name, question, answer in re.findall(
+        r"^\| \[(\d\d)\].*? \| (.*?) \| (.*?) \|$", text, re.M
+    ):
         rows[name] = rows.get(name) or (question, answer)
     cards = "".join(
         card(stem, *(rows[number(stem)] or (stem[3:].replace("_", " "), ""))) for stem in stems()
