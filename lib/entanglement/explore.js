@@ -361,7 +361,7 @@ function ends(table) {
   return {
     title: "Which end?",
     lead: "+u or \u2212u: who decides? Choose the angle at which a pair of inputs starts, then send it through one new network after another and count.",
-    refute: "It would be refuted by points off the solid line. Points on the dashed curve would have meant quantum entanglement.",
+    refute: "It would be refuted by points off the solid line. Points on the dashed curve would have looked like quantum entanglement.",
     settings,
     controls: [
       { name: "degrees", label: "starting angle", min: 1, max: 179, text: v => `${v}°`,
