@@ -26,7 +26,7 @@ from companion.tree import LIB, NOTEBOOKS, ROOT
 PYTHONS, SYSTEMS = ("3.11", "3.12", "3.13"), {"linux": "Linux", "darwin": "Darwin"}
 CONDA_NAMES = {"torch": "pytorch-cpu"}
 CONDA_ONLY = {"python": "3.11", "make": None, "pip": None}
-CONDA_LACKS = {"math-core", "pymupdf"}  # it has the second for Linux only
+CONDA_LACKS = {"math-core", "pymupdf", "ziamath"}  # it has the second for Linux only
 
 PROJECT = tomllib.loads((LIB / "pyproject.toml").read_text())["project"]
 PARTS = {

@@ -1,57 +1,81 @@
-"""The explorer: its pictures follow the laws, and it answers in time."""
+"""The explorer: what it is told is what theory says, and it keeps to its sizes.
 
-import statistics
-import time
+What it simulates is compared with theory in Chromium: tests/browser.py.
+"""
+
+import json
 
 import numpy as np
 import pytest
 
 from entanglement import Layer, explore, theory
+from entanglement.pairs import independent_angles, simulate
 
 
-def test_pairs_follow_the_staircase_and_pixels_their_law():
-    setting = dict(width=2500, ratio=4, depth=3, degrees=75)
-    wrong = []
-    for seed in range(20):
-        paths, staircase, right = explore.follow(**setting, seed=seed)
-        assert paths.shape == (explore.PAIRS, 4) and right.shape == (50, 50) and right.dtype == bool
-        assert np.abs(paths.mean(axis=0) - staircase).max() < 0.1
-        wrong.append(1 - right.mean())
-    before = theory.wide_angle(Layer(2500, 10_000), np.radians(75), 2)
-    assert np.mean(wrong) == pytest.approx(
-        theory.bit_flip_probability(Layer(2500, 10_000), before),
-        abs=4 * np.std(wrong) / np.sqrt(20),
-    )
+@pytest.fixture(scope="module")
+def table():
+    return explore.table()
 
 
-def test_anti_correlated_pairs_read_the_negative_and_ordinary_networks_are_slow():
-    assert explore.follow(2500, 10, 10, 120)[2].mean() < 0.01
-    assert (
-        np.abs(explore.follow(2500, 1, 40, 60)[0] - explore.follow(2500, 1, 40, 60)[0][:, :1]).max()
-        < 0.5
-    )
+def test_it_is_small(table):
+    assert len(json.dumps(table, separators=(",", ":"))) <= 20_000
+    assert len(explore.page().encode()) < 150_000
+    assert json.loads(json.dumps(table)) == table
 
 
-def test_a_setting_is_answered_in_time():
-    view, times = explore.View(), []
-    first = view.png(**explore.START)
-    for depth in (5, 10, 20):
-        start = time.perf_counter()
-        picture = view.png(**{**explore.START, "depth": depth})
-        times.append(time.perf_counter() - start)
-        assert picture.startswith(b"\x89PNG") and picture != first
-    assert view.png(**explore.START) == first
-    assert statistics.median(times) < 0.5, "150 ms on an idle machine"
+def test_what_is_drawn_has_the_law_of_the_norm_and_of_the_threshold(table):
+    score = np.linspace(-4, 4, 41)
+    described = [*table["layers"], *(row["layer"] for row in table["ends"]), *table["pictures"]]
+    layers = [Layer(256, round(256 * ratio)) for ratio in explore.RATIOS]
+    layers += [layer for _, layer, _ in explore.ROWS]
+    layers += [Layer(1024, round(1024 * ratio)) for ratio in explore.PICTURES]
+    for one, layer in zip(described, layers, strict=True):
+        assert one["k"] == layer.width and ("log_norm" in one) == layer.selects
+        if layer.selects:
+            drawn = np.polynomial.polynomial.polyval(score, one["log_norm"])
+            assert np.abs(drawn - theory.log_norm_quantile(layer)(score)).max() < 1e-6
+        if "threshold" in one:
+            middle = np.polynomial.polynomial.polyval(0.0, one["threshold"])
+            assert middle == pytest.approx(layer.law.threshold(layer.kept), abs=3e-3)
 
 
-def test_every_width_is_a_square():
-    assert (
-        all(round(width**0.5) ** 2 == width for width in explore.WIDTHS)
-        and explore.START["width"] in explore.WIDTHS
-    )
+def test_at_a_right_angle_the_prediction_is_one_half(table):
+    for row in table["ends"]:
+        assert len(row["plus"]) == 91 and row["plus"][0] == 1 and row["plus"][90] == 0.5
+        assert (np.diff(row["plus"]) <= 0).all() and row["plus"][89] > 0.5
 
 
-def test_where_sliders_cannot_move_a_sentence_stands(capsys, monkeypatch):
-    monkeypatch.setenv("ENTANGLEMENT_OUT", "somewhere")
-    explore.sliders(explore.View())
-    assert "Markdown" in capsys.readouterr().out
+@pytest.mark.parametrize("ratio", [1.4, 64])
+def test_the_depth_needed_is_where_half_of_the_inputs_have_arrived(ratio):
+    layer, trials = Layer(256, round(256 * ratio)), 20_000
+    depth = explore.depth_needed(layer)
+    theta = independent_angles(np.random.default_rng(1), trials, 256)
+    paths = simulate(layer, theta, depth, trials, seed=2, keep=[depth - 1, depth])
+    before, after = np.mean(paths.log_abs > np.log(1 / np.tan(0.01 * np.pi)), axis=0)
+    error = 4 * 0.5 / np.sqrt(trials)
+    assert before < 0.5 + error and after > 0.5 - error
+
+
+def test_ordinary_rows_need_the_most(table):
+    depths = [layer["depth"] for layer in table["layers"]]
+    assert depths == sorted(depths, reverse=True) and depths[0] > 1000 > depths[1]
+
+
+def test_the_picture_shows_what_is_predicted():
+    fig, near, predicted = explore.picture(seed=3)
+    assert len(fig.axes) == 3
+    assert near == pytest.approx(predicted, abs=4 * np.sqrt(predicted * (1 - predicted) / 200))
+
+
+def test_the_widget_is_the_page_s_script(table):
+    widget = explore.explorer(seed=7)
+    assert widget.table == table and widget.seed == 7
+    assert "export default" in explore.SCRIPT.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("where, alive", [({}, True), ({"ENTANGLEMENT_OUT": "x"}, False)])
+def test_the_pipeline_is_no_reader(monkeypatch, where, alive):
+    monkeypatch.delenv("ENTANGLEMENT_OUT", raising=False)
+    for name, value in where.items():
+        monkeypatch.setenv(name, value)
+    assert explore.live() is alive
