@@ -39,12 +39,11 @@ def each(names, value):
 # thing. Its type says what is nonsense: an int is a whole number, a float one number, a list
 # numbers of any shape, a tuple a shape, a bool a flag.
 EXAMPLES = (
-    each(
-        "rivals hidden depth trials count directions resolution levels rounds steps seed tokens shared",
-        3,
-    )
+    each("depth trials count directions resolution levels rounds steps seed tokens shared", 3)
+    | each("rivals hidden", 3)
     | each("directions.inputs batch_norm_spread.inputs transform.layer pad.layer", 3)
     | each("width input_dim", 8)
+    | each("batch_norm_spread.width relu_typical_angle.width", 64)
     | each("constant error excess mean_square power radius rapidity sharpness spread", 0.5)
     | each("size time target bias_scale weight_scale attention_angle.theta bits_left.scale", 0.5)
     | each("decidability.mean folded_error.start folded_error_cdf.start images.scale", 0.5)

@@ -133,7 +133,7 @@ def _short(values, digits=4):
 
 
 def explorer(seed=1):
-    """The explorer as a widget, for JupyterLab, VS Code, Colab and Binder; seed: of its networks."""
+    """The explorer as a widget (JupyterLab, VS Code, Colab, Binder); seed: of its networks."""
     import anywidget
     import traitlets
 
@@ -174,7 +174,7 @@ def picture(seed=1, inputs=200):
 
 
 def page():
-    """The explorer as a part of a web page (str): element, script and table, nothing from outside."""
+    """The explorer as a part of a web page (str): element, script, table, nothing from outside."""
     script = SCRIPT.read_text(encoding="utf-8")
     given = json.dumps(table(), separators=(",", ":"))
     call = f'mount(document.getElementById("explore"), {given});'

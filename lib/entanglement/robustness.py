@@ -296,9 +296,8 @@ def pooled_decidability(genuine, impostor):
         numbers(name, values) for name, values in (("genuine", genuine), ("impostor", impostor))
     ]
     if scores[0].ndim != 2 or scores[0].shape != scores[1].shape or len(scores[0]) < 2:
-        raise ValueError(
-            f"genuine, impostor: shapes {scores[0].shape} and {scores[1].shape}; want one shape (R, P) with R > 1"
-        )
+        shapes = " and ".join(str(score.shape) for score in scores)
+        raise ValueError(f"genuine, impostor: shapes {shapes}; want one shape (R, P) with R > 1")
     moments = np.array(
         [[np.mean(s**p, axis=1) for p in (1, 2)] for s in scores]
     )  # (set, power, network)

@@ -5,7 +5,6 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 from scipy.optimize import brentq
-from scipy.stats import binom, poisson
 
 from entanglement.arguments import angles, count, flag, number, numbers
 from entanglement.layer import remembered, require
@@ -49,6 +48,12 @@ def relu_typical_angle(width, theta, depth):
     return np.exp(path)
 
 
+def _halves(active, width):
+    """Bin(width, 1/2): the shares of so many."""
+    beta = special.betaln(active + 1, width - active + 1)
+    return np.exp(-beta - np.log1p(width) - width * np.log(2))
+
+
 @remembered
 def relu_step(width):
     """Mean loss (nats) and variance of ln(angle) of a near pair in a ReLU layer of finite width:
@@ -60,7 +65,7 @@ def relu_step(width):
     width = count("width", width, 8)
     reach = 6 * int(np.ceil(np.sqrt(width)))  # 12 standard deviations
     active = np.arange(max(2, width // 2 - reach), min(width, width // 2 + reach) + 1)
-    share = binom.pmf(active, width, 0.5)
+    share = _halves(active, width)
     gain = mean_log_chi(active) - mean_log_chi(active - 1)
     noise = (special.polygamma(1, active / 2) + special.polygamma(1, (active - 1) / 2)) / 4
     return float(share @ gain), float(share @ (noise + gain**2) - (share @ gain) ** 2)
@@ -197,7 +202,8 @@ def _mixture(freedom, excess):
     """Degrees of freedom, and their shares, whose mixture is a non-central chi-square law."""
     reach = 12 * np.sqrt(excess / 2) + 40
     extra = np.arange(max(0, int(excess / 2 - reach)), int(excess / 2 + reach))
-    return freedom + 2 * extra, poisson.pmf(extra, excess / 2)
+    share = special.xlogy(extra, excess / 2) - excess / 2 - special.gammaln(extra + 1)
+    return freedom + 2 * extra, np.exp(share)
 
 
 def skip_angle(theta, depth, width, size=1.0, tokens=2):
@@ -228,7 +234,7 @@ def relu_uniform_rate(width):
     """
     width = count("width", width, 8)
     active = np.arange(1, width + 1)
-    return float(binom.pmf(active, width, 0.5) @ mean_log_chi(active) - np.log(3 * width) / 2)
+    return float(_halves(active, width) @ mean_log_chi(active) - np.log(3 * width) / 2)
 
 
 def mode_time(strength, depth, size, target):

@@ -2,11 +2,10 @@
 
 import numpy as np
 from scipy import special
-from scipy.stats import chi, norm
 
 from entanglement.arguments import angles, count, numbers, real
 from entanglement.layer import require
-from entanglement.quadrature import legendre
+from entanglement.quadrature import legendre, normal_density
 
 from .direction import WIDEST_GRID, layer_excess, log_norms, noises
 from .margins import WIDE, finite_second_moment, rapidity_gain, second_moment, shares
@@ -74,7 +73,7 @@ def mean_log_lorentz_factor(scale):
     scale = numbers("scale", scale, 0, open=True)
     reach = np.arcsinh(9 * scale)
     t = np.linspace(-reach, reach, 2001)
-    density = norm.pdf(np.sinh(t) / scale) / scale * np.cosh(t)
+    density = normal_density(np.sinh(t) / scale) / scale * np.cosh(t)
     return np.sum(density * np.log(np.cosh(t)), axis=0) * (t[1] - t[0])
 
 
@@ -125,7 +124,8 @@ def layer_cdf(layer, start, w):
     low, high = np.maximum(0, np.sqrt(freedom) - 7), np.sqrt(freedom) + 7
     node, weight = legendre(64)
     B = low + (high - low) * (node + 1) / 2
-    weight = weight * chi.pdf(B, freedom)
+    scale = (freedom / 2 - 1) * np.log(2) + special.gammaln(freedom / 2)
+    weight = weight * np.exp(special.xlogy(freedom - 1, B) - B**2 / 2 - scale)
     reach, law = np.multiply.outer(w, B), 0.0
     for log_A, share in zip(*log_norms(layer)):  # one at a time, for memory
         law = law + share * (special.ndtr(reach - np.exp(log_A) * start[:, None, None]) @ weight)

@@ -3,11 +3,10 @@
 import numpy as np
 from scipy import special
 from scipy.integrate import trapezoid
-from scipy.stats import norm
 
 from entanglement.arguments import angles, count, number, numbers
 from entanglement.layer import require
-from entanglement.quadrature import hermite, legendre, normal_trapezoid
+from entanglement.quadrature import hermite, legendre, normal_density, normal_trapezoid
 
 from .chain import mean_after
 from .law import LARGE_DIM, noise_scale
@@ -36,7 +35,7 @@ def mean_log_mask_error(scale, strength, width):
     number("strength", strength, 0, open=True)
     reach = np.arcsinh(9 * scale)
     t = np.linspace(0 * reach, reach, 4001)
-    density = 2 * norm.pdf(np.sinh(t) / scale) / scale * np.cosh(t)
+    density = 2 * normal_density(np.sinh(t) / scale) / scale * np.cosh(t)
     log_error = np.log(mask_error(np.arctan2(1, np.sinh(t)), strength, width))
     return trapezoid(density * log_error, dx=reach / 4000, axis=0)
 
