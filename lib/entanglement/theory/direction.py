@@ -106,7 +106,7 @@ def turn_cdf(layer, turn, depth=None):
 
     turn: any real numbers, radians, any shape; the law has period pi and grows by 1 each. depth: a
     whole number of layers, None: the deep limit. T = z sqrt(1 + V)/A is normal given A and V; an
-    average over their grids, error 2e-4. Width 4096 at most. Ours.
+    average over their grids, error 3e-4. Width 4096 at most. Ours.
     """
     turn = numbers("turn", turn)
     if require(layer).width > WIDEST_GRID:
