@@ -4,12 +4,26 @@ What it simulates is compared with theory in Chromium: tests/browser.py.
 """
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from entanglement import Layer, explore, theory
-from entanglement.pairs import independent_angles, simulate
+from entanglement.pairs import Velocity, independent_angles, simulate, step
+
+
+def expression(name):
+    """What explore.js gives `name` on one line, which Python reads as well."""
+    found = re.search(rf"export const {name} = .*?=> (.*);", explore.SCRIPT.read_text())
+    return found[1]
+
+
+def test_it_has_the_law_of_a_pair():
+    w, A, B, z = 0.7, 3.0, 2.0, -0.4
+    after = step(Velocity(np.log(w), 1.0), A, B, z)
+    law = eval(expression("step"), dict(w=w, A=A, B=B, z=z))
+    assert law == pytest.approx(after.sign * np.exp(after.log_abs))
 
 
 @pytest.fixture(scope="module")
