@@ -47,7 +47,7 @@ EXAMPLES = (
     | each("constant error excess mean_square power radius rapidity sharpness spread", 0.5)
     | each("size time target bias_scale weight_scale attention_angle.theta bits_left.scale", 0.5)
     | each("decidability.mean folded_error.start folded_error_cdf.start images.scale", 0.5)
-    | each("folded_error_quantile.start folded_error_quantile.q mask_error.strength", 0.5)
+    | each("mask_error.strength", 0.5)
     | each("mean_log_mask_error.strength mean_unseen_cosine.theta nearer_probability.start", 0.5)
     | each("relu_typical_angle.theta simulate.theta tanh_angle.theta", 0.5)
     | each("training_transfer_probability.step", 0.5)

@@ -146,12 +146,6 @@ def test_folded_error_of_many_layers(width, pool, depth, theta):
     agrees(errors**2, mean**2 + deviation**2)
     for error in (0, 0.05, 0.48):
         agrees(errors <= error, theory.folded_error_cdf(Layer(width, pool), depth, error, **start))
-    high = theory.folded_error_quantile(Layer(width, pool), depth, 0.9, **start)
-    assert (
-        theory.folded_error_cdf(Layer(width, pool), depth, high, **start)
-        >= 0.9
-        > theory.folded_error_cdf(Layer(width, pool), depth, high - 1 / width, **start)
-    )
 
 
 def test_folded_error_is_that_of_dense_networks():
@@ -176,8 +170,6 @@ def test_folded_error_over_depths_is_that_of_each():
         theory.folded_error(Layer(100, 150), 0, spread=0.1)
     with pytest.raises(ValueError, match="error: 0.5"):
         theory.folded_error_cdf(Layer(100, 150), 3, 0.5, spread=0.1)
-    with pytest.raises(ValueError, match="q: 2"):
-        theory.folded_error_quantile(Layer(100, 150), 3, 2, spread=0.1)
 
 
 def test_orthogonal_inputs_start_with_coin_tosses():

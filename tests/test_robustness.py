@@ -106,23 +106,6 @@ def test_plain_gradients_fade_with_depth_and_climb_is_their_sum():
 
 
 @pytest.mark.parametrize("kind", [DenseNetwork, LazyNetwork])
-@pytest.mark.parametrize("layer", NETWORKS)
-def test_directions_end_in_the_direction_and_begin_with_one_layer(kind, layer):
-    net, x = fitted(kind, *layer)
-    r = robustness.directions_by_layer(net)
-    assert r.shape == (layer[1], layer[-1]) and np.allclose(
-        r[-1], robustness.direction(net), atol=1e-10
-    )
-    first, *_ = (
-        [W.numpy() for W in net.weights]
-        if kind is DenseNetwork
-        else [net.frames[0] @ net.triangles[0] @ net.basis.T]
-    )
-    along = first.T @ (first @ x)
-    assert np.allclose(r[0], along / np.linalg.norm(along), atol=1e-12)
-
-
-@pytest.mark.parametrize("kind", [DenseNetwork, LazyNetwork])
 def test_public_directions_are_leading_singular_vectors_and_become_the_direction(kind):
     net, _ = fitted(kind, 24, 14, 96, "largest", 10)
     found = robustness.public_directions(net)
@@ -172,7 +155,6 @@ def test_decidability_against_its_definition_and_its_spread():
     "call, name",
     [
         (lambda net: robustness.direction(DenseNetwork(Layer(4), 1)), "net"),
-        (lambda net: robustness.directions_by_layer(LazyNetwork(Layer(4), 1)), "net"),
         (lambda net: robustness.velocity_parts(LazyNetwork(Layer(4), 1)), "net"),
         (lambda net: robustness.pgd(lambda X: X, np.full((2, 4), 3.0), 0.1, limits=(0, 1)), "X: 3"),
         (lambda net: robustness.graft(net, 3, net), "shared"),

@@ -10,10 +10,10 @@ centre; it scores by the proper velocities w_c, or by <r_c, x'>. Ours.
 
 import numpy as np
 
-from entanglement import arguments, whole
+from entanglement import arguments
 from entanglement.layer import require
 from entanglement.pairs import margin_norms
-from entanglement.robustness import least_score, velocity_and_gradient
+from entanglement.robustness import least_score, products, velocity_and_gradient
 
 MOMENTUM, INNER = 0.9, 3  # of training; steps of the attack inside adversarial training
 MOST_CLASSES = 1000
@@ -189,11 +189,7 @@ def whole_parts(layer, x, depth, rng):
     """p (C, d) and G (C, d, d), w = <p, x'> / sqrt(x'^T G x') after `depth` layers, of networks
     inferred from the rows of x (C, d), every pool drawn whole.
     """
-    u = arguments.inputs("x", x)
-    H = np.eye(u.shape[1])[None]
-    for W in whole.infer(layer, u, depth, rng):
-        H, u = W @ H, np.einsum("ckd,cd->ck", W, u)
-        H, u = H / np.linalg.norm(H, axis=(1, 2), keepdims=True), _unit(u)
+    *_, (H, u) = products(layer, x, depth, rng)
     return _parts(H, u)
 
 

@@ -73,34 +73,6 @@ class LazyNetwork(Network):
             pass  # only the last layer's coordinates are read
         return _velocity(D, P)
 
-    def log_volume(self, X):
-        """ln of the volume that the unit features of the rows of X (m, d) span: at the input and
-        after every layer, (depth + 1,).
-
-        m = 2: ln sin of the angle of any two inputs; m = 3: the triple product, twice the area of a
-        small spherical triangle. Right at any depth. -inf where m is more than the dimension, and
-        for rows that at the input are dependent to 1e-14. Source: the parallelepiped of a frame
-        that is made orthonormal again after every layer (Benettin et al. 1980).
-        """
-        C = self._place(X)
-        C = np.where(
-            np.abs(C) > DEPENDENT, C, 0
-        )  # rounding would grow into other directions where M < 1
-        C = C[
-            :, np.argsort(np.linalg.norm(C[1:], axis=0))
-        ]  # the training input first, if it is there: its span must stay exact
-        frame, R = np.linalg.qr(C)
-        edges = np.abs(np.diag(R)) if C.shape[1] <= len(R) else np.zeros(1)
-        log_raw, volumes = (np.log(edges).sum() if edges.min() > DEPENDENT else -np.inf), []
-        for layer, D, P in self._walk(C):
-            if layer and log_raw > -np.inf:
-                frame, R = np.linalg.qr(self.triangles[layer - 1] @ frame)
-                log_raw = (
-                    log_raw + np.log(np.abs(np.diag(R))).sum() if C.shape[1] <= len(R) else -np.inf
-                )
-            volumes.append(log_raw - _log_norms(D, P).sum())
-        return np.array(volumes)
-
     def pull_back(self):
         """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit
         feature; samples all d directions.

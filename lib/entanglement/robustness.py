@@ -79,14 +79,6 @@ def whole_side_gradient(H, u, X):
     return gradient
 
 
-def directions_by_layer(net):
-    """The directions r_1 .. r_L after each layer of a fitted network, unit rows (depth, d); the
-    last one is `direction`.
-    """
-    r = np.array([H.T @ u for H, u in _products(net)])
-    return r / np.linalg.norm(r, axis=1, keepdims=True)
-
-
 def public_directions(net):
     """What a reader of the matrices alone makes of them: the leading right singular vector of W_l
     ... W_1, unit rows (depth, d).

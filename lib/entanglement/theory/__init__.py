@@ -102,7 +102,6 @@ from .reconciliation import (
     bit_errors_cdf,
     folded_error,
     folded_error_cdf,
-    folded_error_quantile,
     mask_error,
     mean_log_mask_error,
     nearer_probability,

@@ -110,19 +110,6 @@ def folded_error_cdf(layer, depth, error, start=0.0, spread=0.0):
     return np.clip(_over_networks(layer, inside, depth, start, spread), 0, 1)
 
 
-def folded_error_quantile(layer, depth, q, start=0.0, spread=0.0):
-    """Smallest folded share of wrong pixels that a share q of the networks keeps to; depth a
-    number, else as folded_error_cdf.
-    """
-    q, width = number("q", q, 0, 1), require(layer).width
-    depth, low, high = count("depth", depth), 0, width // 2
-    while low < high:
-        middle = (low + high) // 2
-        enough = folded_error_cdf(layer, depth, middle / width, start, spread) >= q
-        low, high = (low, middle) if enough else (middle + 1, high)
-    return low / width
-
-
 def bit_errors_cdf(layer, theta, limit):
     """P(at most `limit` of the bits sign(a) of a layer's kept rows differ at angle theta at its
     input); exact.
