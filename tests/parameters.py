@@ -14,7 +14,7 @@ from companion import parameters, run, tree
 def values(known):
     """Both ends of a parameter's range, or its other choices but those that need the network."""
     if known.type == "bool":
-        return (not known.default,)
+        return () if known.name == "quick" else (not known.default,)
     choices = () if "from the network" in known.help else known.choices
     return [one for one in choices or (known.low, known.high) if one not in (None, known.default)]
 
