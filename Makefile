@@ -102,7 +102,7 @@ test-browser: html extras ## a reader's session in Chromium (Debian: apt-get ins
 	@$(PYTEST) -n 0 tests/browser.py
 
 test-parameters: $(ENVIRONMENT) ## every parameter of every notebook at both ends of its range
-	@$(PYTEST) -n 0 tests/parameters.py
+	@$(PYTEST) --dist loadgroup tests/parameters.py
 
 refresh: $(ENVIRONMENT) ## for authors: stored outputs, figures, generated tables: [NB=01]
 	@$(PYTHON) -m companion.refresh $(NB)

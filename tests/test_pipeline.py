@@ -261,6 +261,16 @@ class TestRun:
         assert (figures / "01_table.csv").read_text() == "-0.1 mine.txt"
         assert (project.root / "build" / "quick" / "01_one" / "claims" / "01-it.json").exists()
 
+    def test_a_prediction_that_does_not_hold_is_told_by_the_status(self, project):
+        """Its table is printed all the same."""
+        project.edit("notebooks/01_one.ipynb", "seed / 100", "seed / 10")
+        held = project.call("make", "run", "NB=1", "P=-p seed 5")
+        failed = project.call("make", "run", "NB=1", "P=-p seed 6")
+        project.edit("notebooks/01_one.ipynb", "seed / 10", "seed / 100")
+        assert held.returncode == 0 and "FAILS" not in held.stdout
+        assert failed.returncode != 0 and "FAILS: one: 1.6, not 1 +- 0.5" in failed.stdout
+        assert "1 of 1 predictions do not hold with these parameters" in failed.stderr
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [

@@ -124,14 +124,22 @@ def checked(book, pairs):
 
 
 def run(stem, pairs, quick):
-    """Run a notebook with other parameters; the result replaces that of the last such run."""
+    """Run a notebook with other parameters; the result replaces that of the last such run.
+
+    Refused in the end, when all is in its place, if a prediction does not hold with them.
+    """
     book, place = stored(stem), BUILD / ("quick" if quick else "run") / stem
     values = checked(book, [*pairs, ("quick", "true")] if quick else pairs)
     with workplace() as folder:
         execute(stem, book, folder, values)
         shutil.rmtree(place, ignore_errors=True)
         move(folder, place)
-    print(f"{claims.table(recorded(place))}\nnotebook and figures: {place.relative_to(ROOT)}/")
+    made = recorded(place)
+    print(f"{claims.table(made)}\nnotebook and figures: {place.relative_to(ROOT)}/", flush=True)
+    held = [check["holds"] for claim in made for check in claim["checks"]]
+    if not all(held):
+        failed = f"{held.count(False)} of {len(held)}"
+        raise Refused(f"{failed} predictions do not hold with these parameters")
 
 
 def parsed(words):
