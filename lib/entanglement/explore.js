@@ -650,7 +650,7 @@ export function mount(host, table, seed = 1) {
       if (shown.textContent !== control.text(v)) { shown.textContent = control.text(v); input.setAttribute("aria-valuetext", control.text(v)); } };
     const ticks = element("datalist", { id: list }, ...marks.map(([value]) => element("option", { value })));
     const buttons = marks.map(([value, text]) => element("button", { type: "button",
-      "aria-label": `${control.label}: ${control.text(value)}`, onclick: () => put(value) }, text));
+      "aria-label": `${text}, ${control.label}: ${control.text(value)}`, onclick: () => put(value) }, text));
     return element("div", { class: "control" }, element("label", { for: `${id}-${name}` }, control.label, shown), input,
       ...(marks.length ? [ticks, element("div", { class: "marks" }, name === "degrees" ? "try" : "as published", ...buttons)] : []));
   }
