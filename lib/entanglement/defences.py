@@ -39,14 +39,15 @@ class Linear:
         X, radius = arguments.stack("X", X, "P", "d"), arguments.number("radius", radius, 0)
         labels, scores = _labels(labels, X, len(self.rows)), self(X)[0]
         lead = np.take_along_axis(scores, labels[:, None], axis=1) - scores
-        apart = np.abs(self.rows[:, None] - self.rows).sum(axis=2)
-        most = radius * apart[labels]  # that a lead can lose, were there no limits
-        holds = ~np.any((lead <= 0) & (np.arange(len(self.rows)) != labels[:, None]), axis=1)
-        for rival in range(len(self.rows)):
-            left = np.flatnonzero(holds & (lead[:, rival] <= most[:, rival]) & (labels != rival))
-            if len(left):
-                row = self.rows[labels[left]] - self.rows[rival]
-                holds[left] = least_score(X[left], row, radius, limits) > row @ self.centre
+        other = np.arange(len(self.rows)) != labels[:, None]
+        holds = ~np.any((lead <= 0) & other, axis=1)
+        # what a lead can lose, were there no limits: where it is less, nothing more is to be asked
+        most = radius * np.abs(self.rows[:, None] - self.rows).sum(axis=2)[labels]
+        image, rival = np.nonzero(holds[:, None] & other & (lead <= most))
+        if len(image):
+            row = self.rows[labels[image]] - self.rows[rival]
+            lost = least_score(X[image], row, radius, limits) <= row @ self.centre
+            holds[image[lost]] = False
         return holds
 
 
@@ -156,11 +157,15 @@ def attack(defence, X, labels, radius, rng, limits, rivals=9, rounds=1, steps=20
 
 def _descend(defence, A, pair, box, radius, steps):
     """Images A moved to lower the lead of the first class of each pair; left where it is lost."""
+    A, left, (first, second) = A.copy(), np.arange(len(A)), pair
     for i in range(steps):
-        scores, slope = defence(A)
-        step = 2 * radius * (1 - i / steps) * np.sign(slope(*pair))
-        kept = scores.argmax(axis=1) == pair[0]
-        A = np.where(kept[:, None], np.clip(A - step, *box), A)
+        scores, slope = defence(A[left])
+        kept = scores.argmax(axis=1) == first[left]
+        step = 2 * radius * (1 - i / steps) * np.sign(slope(first[left], second[left]))
+        left, step = left[kept], step[kept]
+        if not len(left):
+            break
+        A[left] = np.clip(A[left] - step, box[0][left], box[1][left])
     return A
 
 
