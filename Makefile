@@ -10,7 +10,7 @@ TARGETS := all test quick run lab bench sweep verify teeth html binder test-brow
 .DEFAULT_GOAL := all
 
 # As many as there are processors; a hub such as Binder lends fewer than the machine has.
-CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+CORES := $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 JOBS := $(if $(CPU_LIMIT),$(or $(filter-out 0,$(basename $(CPU_LIMIT))),1),$(CORES))
 export JOBS
 export PYTEST_XDIST_AUTO_NUM_WORKERS := $(JOBS)
