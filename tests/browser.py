@@ -351,6 +351,33 @@ def test_a_ball_is_dragged_and_a_drawing_drawn_by_mouse_and_keys(front):
     assert canvas.screenshot() != before
 
 
+def test_a_ball_is_dragged_and_a_drawing_drawn_by_touch(front):
+    page = front(width=390, has_touch=True, is_mobile=True)
+    touch = page.context.new_cdp_session(page)
+
+    def stroke(across, down):
+        """A finger across the canvas, to a place that is given in its size."""
+        box = page.locator(".ce canvas").bounding_box()
+        x, y, width, height = (box[side] for side in ("x", "y", "width", "height"))
+        for part in range(9):
+            at = dict(
+                x=x + width * (0.3 + part / 8 * (across - 0.3)),
+                y=y + height * (0.3 + part / 8 * (down - 0.3)),
+            )
+            kind = "touchMove" if part else "touchStart"
+            touch.send("Input.dispatchTouchEvent", dict(type=kind, touchPoints=[at]))
+        touch.send("Input.dispatchTouchEvent", dict(type="touchEnd", touchPoints=[]))
+
+    angle = page.get_by_label("your ball starts at")
+    before = angle.input_value()
+    stroke(0.15, 0.4)
+    assert angle.input_value() != before
+    page.get_by_role("tab", name="Read my secret").tap()
+    before = page.locator(".ce canvas").screenshot()
+    stroke(0.4, 0.4)
+    assert page.locator(".ce canvas").screenshot() != before
+
+
 def test_sixty_pictures_a_second(front):
     """A picture of any scene, simulation and drawing, takes less than a sixtieth of a second."""
     page = front()
