@@ -10,6 +10,7 @@ from functools import wraps
 
 import matplotlib
 import numpy as np
+from fontTools.subset import Options
 from IPython.display import Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -50,6 +51,9 @@ STYLE = {
     "figure.dpi": 150,
     "pdf.fonttype": 42,  # TrueType: some publishers refuse Type 3
 }
+
+# tables that shape text; a PDF names its glyphs, and half the time of a figure went into them
+Options._drop_tables_default = ["GDEF", "GPOS", "GSUB", "MATH", "kern", *Options._drop_tables_default]
 
 
 def rounded(value):

@@ -24,11 +24,11 @@ def infer(layer, x, depth, rng):
     x, depth = arguments.inputs("x", x), arguments.count("depth", depth)
     size = 16 * len(x) * layer.pool * max(x.shape[1], layer.width)
     arguments.memory("x", f"{len(x)} whole pools of {layer}", size)
+    network = np.arange(len(x))[:, None]
     for _ in range(depth):
         rows = rng.standard_normal((len(x), layer.pool, x.shape[1]))
         rank = layer.law.rank(np.einsum("snd,sd->sn", rows, x))
-        kept = np.argsort(-rank, axis=1)[:, : layer.width]
-        W = np.take_along_axis(rows, kept[:, :, None], axis=1)
+        W = rows[network, np.argsort(-rank, axis=1)[:, : layer.width]]
         yield W
         x = np.einsum("skd,sd->sk", W, x)
         x = x / np.linalg.norm(x, axis=1, keepdims=True)
