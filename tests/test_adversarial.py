@@ -9,6 +9,7 @@ from scipy import integrate
 from scipy.stats import norm
 
 from entanglement import Layer, data, robustness, theory, whole
+from entanglement.defences import Decoder
 from entanglement.dense import DenseNetwork
 from entanglement.lazy import LazyNetwork
 from entanglement.pairs import angle, independent_angles, simulate
@@ -354,29 +355,25 @@ def test_velocity_parts_give_the_proper_velocities(network):
     net, X = network
     path = net.trajectory(X)
     p, G = robustness.velocity_parts(net)
-    assert np.allclose(
-        robustness.velocity_and_gradient(p, G, X)[0],
-        (path.sign * np.exp(path.log_abs))[1:],
-        rtol=1e-9,
-    )
+    w, _ = Decoder(p, G, np.zeros(20))(X)
+    assert np.allclose(w.T, (path.sign * np.exp(path.log_abs))[1:], rtol=1e-9)
     assert abs(p[-1] @ robustness.direction(net)) == pytest.approx(np.linalg.norm(p[-1]))
 
 
 def test_velocity_gradient_against_torch(network):
     """Autograd through the network's own matrices."""
     net, X = network
-    _, slope = robustness.velocity_and_gradient(*robustness.velocity_parts(net), X)
-    assert slope.shape == (6, 7, 20)
+    _, slope = Decoder(*robustness.velocity_parts(net), np.zeros(20))(X)
+    found = slope(np.full(7, 5), np.full(7, 4))  # w of layer 6 less w of layer 5
     A = torch.tensor(X, requires_grad=True)
-    y, u = A.T, net.training_input
+    y, u, w = A.T, net.training_input, []
     for W in net.weights:
         y, u = W @ y, W @ u / (W @ u).norm()
-    along = u @ y
-    rest = (y - torch.outer(u, along)).norm(dim=0)
-    (by_torch,) = torch.autograd.grad((along / rest).sum(), A)
-    assert np.allclose(
-        slope[-1], by_torch.numpy(), rtol=1e-7, atol=1e-9 * np.abs(by_torch.numpy()).max()
-    )
+        along = u @ y
+        w.append((along / (y - torch.outer(u, along)).norm(dim=0)).sum())
+    (by_torch,) = torch.autograd.grad(w[5] - w[4], A)
+    assert found.shape == X.shape
+    assert np.allclose(found, by_torch, rtol=1e-7, atol=1e-9 * np.abs(found).max())
 
 
 # --- a reader's picture

@@ -95,7 +95,7 @@ def test_weight_gradients_are_those_of_the_loss(digits, perceptron):
         scores = perceptron(X)[0]
         return np.mean(np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(y)), y])
 
-    by_weight, by_image = perceptron.gradients(X, y)
+    by_weight, by_image = perceptron.by_weights(X, y), perceptron.by_images(X, y)
     for weight, slope in zip(perceptron.weights, by_weight, strict=True):
         at = (0,) * weight.ndim
         kept = weight[at]
@@ -108,7 +108,7 @@ def test_weight_gradients_are_those_of_the_loss(digits, perceptron):
     scores, slope = perceptron(X)  # d loss / dx = sum_c p_c grad(s_c - s_y) / P
     p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     by_class = [p[:, c, None] * slope(np.full(len(y), c), y) for c in range(10)]
-    # `gradients` is by the pixels on [-1, 1], an eighth of a grey level each
+    # `by_images` is by the pixels on [-1, 1], an eighth of a grey level each
     assert by_image / 8 == pytest.approx(np.sum(by_class, axis=0) / len(y), abs=1e-10)
 
 

@@ -53,7 +53,14 @@ STYLE = {
 }
 
 # tables that shape text; a PDF names its glyphs, and half the time of a figure went into them
-Options._drop_tables_default = ["GDEF", "GPOS", "GSUB", "MATH", "kern", *Options._drop_tables_default]
+Options._drop_tables_default = [
+    "GDEF",
+    "GPOS",
+    "GSUB",
+    "MATH",
+    "kern",
+    *Options._drop_tables_default,
+]
 
 
 def rounded(value):

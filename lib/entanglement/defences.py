@@ -13,7 +13,7 @@ import numpy as np
 from entanglement import arguments
 from entanglement.layer import require
 from entanglement.pairs import margin_norms
-from entanglement.robustness import least_score, products, velocity_and_gradient
+from entanglement.robustness import least_score, products
 
 MOMENTUM, INNER = 0.9, 3  # of training; steps of the attack inside adversarial training
 MOST_CLASSES = 1000
@@ -60,14 +60,23 @@ class Decoder:
     """
 
     def __init__(self, p, G, centre):
-        self.p, self.G = p, G
+        self.p, self.G = arguments.numbers("p", p), arguments.numbers("G", G)
+        if self.p.ndim != 2 or self.G.shape != (*self.p.shape, self.p.shape[1]):
+            raise ValueError(f"p, G: shapes {self.p.shape}, {self.G.shape}; want (C, d), (C, d, d)")
         self.linear = Linear(p / np.linalg.norm(p, axis=1, keepdims=True), centre)
 
     def __call__(self, X):
         """Scores (P, C) and their slope."""
-        w, slopes = velocity_and_gradient(self.p, self.G, X - self.linear.centre)
-        row = np.arange(len(X))
-        return w.T, lambda first, second: slopes[first, row] - slopes[second, row]
+        Z, row = X - self.linear.centre, np.arange(len(X))
+        turned = Z @ self.G
+        square = np.sum(turned * Z, axis=2)
+        w = self.p @ Z.T / np.sqrt(square)
+
+        def gradient(c):
+            size = square[c, row, None]
+            return self.p[c] / np.sqrt(size) - w[c, row, None] / size * turned[c, row]
+
+        return w.T, lambda first, second: gradient(first) - gradient(second)
 
 
 class Perceptron:
@@ -90,17 +99,26 @@ class Perceptron:
         (_, h), scale = self.hidden(X), 2 / (self.limits[1] - self.limits[0])
         return h @ V + c, lambda first, second: ((h > 0) * (V.T[first] - V.T[second])) @ W.T * scale
 
-    def gradients(self, X, labels):
-        """Of the mean cross-entropy: by the weights, and by X (P, d)."""
-        W, _, V, c = self.weights
+    def _errors(self, X, labels):
+        """Of the mean cross-entropy: gradients by the scores (P, C) and by what enters the hidden
+        units (P, hidden), with Z and the hidden units.
+        """
         Z, h = self.hidden(X)
-        scores = h @ V + c
+        scores = h @ self.weights[2] + self.weights[3]
         error = np.exp(scores - scores.max(axis=1, keepdims=True))
         error /= error.sum(axis=1, keepdims=True)
         error[np.arange(len(X)), labels] -= 1
         error /= len(X)
-        back = error @ V.T * (h > 0)
-        return (Z.T @ back, back.sum(axis=0), h.T @ error, error.sum(axis=0)), back @ W.T
+        return error, error @ self.weights[2].T * (h > 0), Z, h
+
+    def by_weights(self, X, labels):
+        """Gradients of the mean cross-entropy by the weights."""
+        error, back, Z, h = self._errors(X, labels)
+        return Z.T @ back, back.sum(axis=0), h.T @ error, error.sum(axis=0)
+
+    def by_images(self, X, labels):
+        """Its gradient by the images on [-1, 1]: (P, d)."""
+        return self._errors(X, labels)[1] @ self.weights[0].T
 
 
 def train(X, labels, rng, limits, radius=0.0, hidden=64, steps=200, rate=0.3):
@@ -122,8 +140,8 @@ def train(X, labels, rng, limits, radius=0.0, hidden=64, steps=200, rate=0.3):
     for _ in range(arguments.count("steps", steps)):
         A = rng.uniform(low, high) if radius else X
         for _ in range(INNER if radius else 0):
-            A = np.clip(A + 2.5 * radius / INNER * np.sign(net.gradients(A, labels)[1]), low, high)
-        for i, slope in enumerate(net.gradients(A, labels)[0]):
+            A = np.clip(A + 2.5 * radius / INNER * np.sign(net.by_images(A, labels)), low, high)
+        for i, slope in enumerate(net.by_weights(A, labels)):
             speed[i] = MOMENTUM * speed[i] - rate * slope
             net.weights[i] = net.weights[i] + speed[i]
     return net
@@ -208,12 +226,12 @@ def drawn_parts(layer, x, depth, rng):
     x, depth = arguments.inputs("x", x), arguments.count("depth", depth)
     count, d = x.shape
     width = arguments.count("layer", require(layer).width, d)
-    H = np.eye(d)[None]
+    H, diagonal, above = np.eye(d)[None], np.diag_indices(d), np.triu_indices(d, 1)
     for _ in range(depth):
-        T = np.triu(rng.standard_normal((count, d, d)), 1)
-        diagonal = np.sqrt(rng.chisquare(width - np.arange(d), (count, d)))
-        diagonal[:, 0] = margin_norms(layer, rng, count)
-        T[:, np.arange(d), np.arange(d)] = diagonal
+        T = np.zeros((count, d, d))
+        T[:, *above] = rng.standard_normal((count, len(above[0])))
+        T[:, *diagonal] = np.sqrt(rng.chisquare(width - np.arange(d), (count, d)))
+        T[:, 0, 0] = margin_norms(layer, rng, count)
         H = T @ H
         H = H / np.linalg.norm(H, axis=(1, 2), keepdims=True)
     axis = _unit(x) - np.eye(d)[0]  # the reflection that takes the first axis to x

@@ -129,9 +129,8 @@ def bch(length, corrects):
         raise ValueError(f"corrects: {corrects} errors in {length} bits leave no key")
     import galois
 
-    field = galois.GF(
-        length + 1, compile="python-calculate"
-    )  # compiling takes longer than a few hundred words
+    # compiling would take longer than a few hundred words
+    _, field = (galois.GF(order, compile="python-calculate") for order in (2, length + 1))
     return galois.BCH(length, d=2 * corrects + 1, extension_field=field)
 
 

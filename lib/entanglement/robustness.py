@@ -262,21 +262,6 @@ def velocity_parts(net):
     return np.array(along), np.array(squares)
 
 
-def velocity_and_gradient(p, G, X):
-    """w (..., P) and its gradients (..., P, d) at the rows of X (P, d), from the p (..., d) and G
-    (..., d, d) of velocity_parts.
-    """
-    X, p, G = inputs("X", X), numbers("p", p), numbers("G", G)
-    if p.shape[-1:] != X.shape[1:]:
-        raise ValueError(f"p: shape {p.shape}; want (..., {X.shape[1]})")
-    if G.shape != (*p.shape, X.shape[1]):
-        raise ValueError(f"G: shape {G.shape}; want {(*p.shape, X.shape[1])}")
-    turned = X @ G
-    square = np.sum(turned * X, axis=-1)
-    w = p @ X.T / np.sqrt(square)
-    return w, p[..., None, :] / np.sqrt(square)[..., None] - (w / square)[..., None] * turned
-
-
 def pooled_decidability(genuine, impostor):
     """d' = |difference of the means| / sqrt(mean of the variances) of two sets of scores, and its
     standard error.
