@@ -7,6 +7,7 @@ processor change no picture.
 import inspect
 import io
 from functools import wraps
+from unittest.mock import patch
 
 import matplotlib
 import numpy as np
@@ -51,16 +52,8 @@ STYLE = {
     "figure.dpi": 150,
     "pdf.fonttype": 42,  # TrueType: some publishers refuse Type 3
 }
-
-# tables that shape text; a PDF names its glyphs, and half the time of a figure went into them
-Options._drop_tables_default = [
-    "GDEF",
-    "GPOS",
-    "GSUB",
-    "MATH",
-    "kern",
-    *Options._drop_tables_default,
-]
+# what a PDF needs not of a font, whose glyphs it names: half of a figure's time went into these
+SHAPING = ["GDEF", "GPOS", "GSUB", "MATH", "kern"]
 
 
 def rounded(value):
@@ -240,9 +233,9 @@ def save(fig, name, data=None, **numbers):
     # opaque, which is a tenth smaller
     opaque = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     opaque.save(png, "png", pnginfo=info, dpi=(fig.dpi, fig.dpi))
-    FigureCanvasPdf(fig).print_pdf(
-        pdf, metadata=dict.fromkeys(("Creator", "Producer", "CreationDate")) | {"Title": name}
-    )
+    meta = dict.fromkeys(("Creator", "Producer", "CreationDate")) | {"Title": name}
+    with patch.object(Options, "_drop_tables_default", Options._drop_tables_default + SHAPING):
+        FigureCanvasPdf(fig).print_pdf(pdf, metadata=meta)
     write_whole(folder / f"{name}.png", png.getvalue())
     write_whole(folder / f"{name}.pdf", pdf.getvalue())
     if table is not None:
