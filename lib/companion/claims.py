@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from scipy import special
 
 from companion import words
 
@@ -105,6 +104,8 @@ def student_quantile(repeats):
     """How many standard errors, with so few repeats, are as unlikely as four that are known."""
     if repeats is None or not repeats >= 2 or repeats % 1:
         raise ValueError(f"repeats: {repeats!r}, want a whole number from 2 on")
+    from scipy import special  # a fifth of a second, which most commands need not wait
+
     return float(-special.stdtrit(repeats - 1, special.ndtr(-STANDARD_ERRORS)))
 
 
@@ -284,6 +285,8 @@ def _deviations(checks):
     own = [c for c in checks if c["stderr"]]
     if not own:
         return ""
+    from scipy import special
+
     z = [abs(c["measured"] - c["predicted"]) / c["stderr"] for c in own]
     normal = -special.ndtri(special.stdtr([c["repeats"] - 1 for c in own], -np.array(z)))
     rms = np.sqrt(np.mean(normal**2))
