@@ -4,6 +4,10 @@ $(error GNU make 4.3 or newer is needed and this is $(MAKE_VERSION); \
     on macOS: `brew install make`, then `gmake`)
 endif
 
+ifneq ($(findstring :,$(CURDIR)),)
+$(error $(CURDIR): a path with a colon cannot be told to Python; rename or move the folder)
+endif
+
 TARGETS := all test quick run lab bench sweep verify teeth html binder test-browser \
     test-parameters refresh extras lint clean help
 .PHONY: $(TARGETS)

@@ -57,6 +57,8 @@ def test_an_array_keeps_its_numbers(tmp_path):
     assert np.array_equal(data.own_input(tmp_path / "own.npy"), array)
     np.save(tmp_path / "flat.npy", array.ravel())
     assert np.array_equal(data.own_input(str(tmp_path / "flat.npy"), (4, 8)), array)
+    small = data.own_input(tmp_path / "own.npy", (2, 4))  # resized, as pictures are
+    assert small.shape == (2, 4) and abs(small.mean() - array.mean()) < 0.1
 
 
 def bad_files(folder):
@@ -67,6 +69,12 @@ def bad_files(folder):
     np.save(folder / "zero.npy", np.zeros((2, 2)))
     np.save(folder / "words.npy", np.array([["a", "b"]] * 2))
     np.save(folder / "dates.npy", np.array([["2020-01-01", "2021-01-01"]] * 2, "datetime64[D]"))
+    np.save(folder / "bools.npy", np.array([[True, False]] * 2))
+    np.savez(folder / "archive", np.arange(4.0))
+    (folder / "archive.npz").rename(folder / "archive.npy")
+    np.save(folder / "vast.npy", np.array([[1.0, 1e300]] * 2))
+    np.save(folder / "tiny.npy", np.array([[1e-300, 1e-200]] * 2))
+    np.save(folder / "cube.npy", np.arange(8.0).reshape(2, 2, 2))
     np.save(folder / "capitals", np.arange(5.0))
     (folder / "capitals.npy").rename(folder / "capitals.NPY")
     header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000)}".ljust(117)
@@ -89,7 +97,12 @@ def bad_files(folder):
         "zero.npy": "0",
         "words.npy": "not an .npy file of numbers",
         "objects.npy": "not an .npy file of numbers",
-        "dates.npy": "it holds datetime64",
+        "dates.npy": "dtype|datetime64",
+        "bools.npy": "it holds bool",
+        "archive.npy": "not an .npy file of numbers",
+        "vast.npy": "1e\\+300 as its largest number",
+        "tiny.npy": "1e-200 as its largest number",
+        "cube.npy": r"shape \(2, 2, 2\), want \(2, 2\)",
         "capitals.NPY": r"shape \(5,\)",
         "huge.npy": "not an .npy file of numbers",
         "nan.tiff": "nan",

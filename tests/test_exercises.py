@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from companion import tree
-from entanglement import Layer, margins, spacetime, theory, whole
+from entanglement import Layer, data, defences, margins, spacetime, theory, whole
 from entanglement.reconciliation import guessed_key, public_rows
 
 
@@ -26,6 +26,32 @@ def networks_to_tell(first, second):
     """One-bit hashes for which two angles' shares lie two standard errors apart."""
     shares = 1 - np.radians([first, second]) / np.pi
     return (2 * 0.47 / (shares[0] - shares[1])) ** 2
+
+
+def as_far_as(layer, depth, other):
+    """Layers after which the other layer's typical input is as far as this one's."""
+    wanted = theory.velocity_scale(layer, depth, layer.width)
+    return np.argmax(theory.velocity_scale(other, np.arange(1000), layer.width) > wanted)
+
+
+def bob_at(degrees):
+    """Share of wrong pixels at n/k = 1.31, one layer, of a copy of the key at an angle."""
+    start = 1 / np.tan(np.radians(degrees))
+    return float(theory.folded_error(Layer(144, 188), 1, start=start)[0])
+
+
+def certified_at_two(depth):
+    """Share of the notebook's digits certified at 2 grey levels by decoders of width 64."""
+    (X, y), parts = data.digits(), []
+    order = np.random.default_rng([1, 1]).permutation(len(y))
+    (X, A), (y, truth) = ((part[order[250:]], part[order[:250]]) for part in (X, y))
+    mean = X.mean(axis=0)
+    enrolled = np.array([X[y == c].mean(axis=0) for c in range(10)]) - mean
+    for i in range(100):
+        p, G = defences.drawn_parts(Layer(64, 307), enrolled, depth, rng(10, i))
+        linear = defences.Decoder(p, G, mean).linear
+        parts.append(linear.certified(A, truth, 2, (0.0, 16.0)).mean())
+    return np.mean(parts)
 
 
 def passes_line(c):
@@ -150,6 +176,8 @@ ANSWERS = [  # notebook, the answer's words, the number in them
     ("05", "is {:.3f} nats a layer", lambda: theory.rapidity_gain(Layer(2500, 3500))),
     ("05", "`Layer(2500, 2700)` {:.4f}", lambda: theory.rapidity_gain(Layer(2500, 2700))),
     ("05", "\\approx {:.0f}$ layers", lambda: round(100 * gains(3500) / gains(2700), -1)),
+    ("05", "{:.0f} count the noise", lambda: as_far_as(Layer(2500, 3500), 100, Layer(2500, 2700))),
+    ("05", "Bob at 45 degrees has {:.0f} % wrong", lambda: 100 * bob_at(45)),
     ("05", "the mean cosine {:.2f} with the key", lambda: by_order(144)[0]),
     ("05", "against {:.2f} for power iteration", lambda: by_order(144)[1]),
     ("05", "this thief has {:.0f} % wrong", lambda: 100 * by_order(189)[2]),
@@ -176,6 +204,8 @@ ANSWERS = [  # notebook, the answer's words, the number in them
         "\\approx {:.0f}$. The missing part",
         lambda: round(63 * 0.99**2 / (1 - 0.99**2) / 2.18, -1),
     ),
+    ("10", "A little: {:.0f} and", lambda: 100 * certified_at_two(1)),
+    ("10", "and {:.0f} % at 2 grey levels", lambda: 100 * certified_at_two(8)),
     ("10", "is {:.3f} at $L = 1$", lambda: theory.direction_cosine(Layer(64, 307), 64, 1)),
     ("10", "and {:.3f} at 8", lambda: theory.direction_cosine(Layer(64, 307), 64, 8)),
 ]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import special
 from scipy.integrate import quad
 
 from entanglement import Layer, margin_norms, pairs, robustness, theory
@@ -332,7 +333,19 @@ def test_certified_share_of_inputs_that_know_nothing_of_the_sample():
         assert np.mean(share**2) == pytest.approx(1 / 32, rel=2e-3)
 
 
-def test_few_plain_steps_take_up_to_one_and_four_over_n_times_as_long():
+@pytest.mark.parametrize("pool, depth", [(408, 10), (1600, 15), (1600, 20)])
+def test_climb_success_finds_the_farthest_start(pool, depth):
+    """Also where it is nearer than a thousandth of a standard deviation."""
+    layer, time = Layer(16, pool), 20.0
+    tangent = theory.direction_tangent(layer, 64, depth)[0]
+    slope = np.exp(theory.rapidity_gain(layer) * depth) * np.sqrt((1 + tangent) / 63)
+    start = np.sqrt(2) * special.erfinv(theory.climb_success(layer, 64, depth, time))
+    assert theory.climb_time(start, slope) == pytest.approx(time, rel=1e-6)
+    start = np.sqrt(2) * special.erfinv(theory.climb_success(layer, 64, depth, time, 1))
+    assert time * slope * (1 + (slope * start) ** 2) ** -1.5 == pytest.approx(start, rel=1e-6)
+
+
+def test_few_plain_steps_take_up_to_one_and_three_over_n_times_as_long():
     """climb_success with steps: slower than the limit, by a time that is bounded."""
     layer, slope_free = Layer(64, 408), (64, 9)
     for steps in (1, 2, 5, 20):
@@ -340,7 +353,7 @@ def test_few_plain_steps_take_up_to_one_and_four_over_n_times_as_long():
             counted = theory.climb_success(layer, *slope_free, time, steps)
             assert counted <= theory.climb_success(layer, *slope_free, time) + 1e-3
             assert (
-                counted >= theory.climb_success(layer, *slope_free, time / (1 + 4 / steps)) - 1e-3
+                counted >= theory.climb_success(layer, *slope_free, time / (1 + 3 / steps)) - 1e-3
             )
     assert theory.climb_success(layer, *slope_free, 20.0, 2000) == pytest.approx(
         theory.climb_success(layer, *slope_free, 20.0), abs=1e-3

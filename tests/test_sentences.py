@@ -2,7 +2,7 @@
 
 import pytest
 
-from companion import tree, words
+from companion import claims, teeth, tree, words
 
 books = pytest.mark.parametrize("stem", tree.stems())
 
@@ -42,3 +42,8 @@ def test_a_verdict_has_at_most_forty_words(stem):
     """A number filled in counts as one word or two."""
     for name, section in sections(stem).items():
         assert len(section.get("why", "").split()) <= 45, name
+
+
+def test_every_claim_notices_an_error_of_five_percent():
+    lines, sharp = teeth.report(claims.load(tree.FIGURES / "claims.json"))
+    assert sharp, "\n".join(line for line in lines if "NO BITE" in line)

@@ -2,8 +2,9 @@
 
 import re
 import subprocess
+import sys
 
-from companion.tree import ROOT, stems
+from companion.tree import ROOT, status, stems
 
 
 def origin():
@@ -29,4 +30,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(status(main))

@@ -16,6 +16,10 @@ STANDARD_ERRORS = 4  # whose level is that of every statistical check
 COARSE = 0.1  # relative error that a good check would notice
 
 
+class Refused(ValueError):
+    """What was asked for, or what a notebook did, cannot be accepted; the message says why."""
+
+
 def root():
     """The tree that one stands in: the nearest folder with a Makefile, else the working one."""
     here = Path.cwd()
@@ -191,7 +195,7 @@ def load(path):
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
         return [Claim({key: entry[key] for key in Claim.KEYS}) for entry in entries]
     except (OSError, json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(f"path: {str(path)!r} is not a claims file ({error})") from error
+        raise Refused(f"path: {str(path)!r} is not a claims file ({error})") from error
 
 
 class Claim(dict):

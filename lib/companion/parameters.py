@@ -48,7 +48,7 @@ class Parameter:
         try:
             value = READERS[self.type](text)
         except (ValueError, KeyError):
-            raise Refused(f"{self.name}: {text} is not of type {self.type}") from None
+            raise Refused(f"{self.name}: {text or repr(text)} is not of type {self.type}") from None
         return self.checked(value)
 
     def __str__(self):

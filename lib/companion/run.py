@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from companion import claims, parameters, pins
 from companion.scratch import fresh_folder, short_place
-from companion.tree import BUILD, NOTEBOOKS, ROOT, Refused, file_of, find, move, status
+from companion.tree import BUILD, NOTEBOOKS, ROOT, Refused, file_of, find, move, read, status
 
 CELL_TIMEOUT = 600  # seconds
 # nbformat would compile a grammar of web addresses, for nothing: 1.3 s a run
@@ -41,6 +41,7 @@ def stored(stem):
     """
     import nbformat
 
+    read(stem)  # refused by name if it is none
     book = nbformat.read(file_of(stem), as_version=4)
     cell, source = parameters.cell(book), book.metadata.get("companion", {}).get("parameters")
     if cell and source not in (None, cell.source):
@@ -86,12 +87,24 @@ def execute(stem, book, folder, values=()):
     except (papermill.PapermillExecutionError, CellTimeoutError, RuntimeError) as error:
         failed = BUILD / "failed" / f"{stem}.ipynb"
         move(output, failed)
-        raise Refused(f"{stem} failed: {failure(error)}\nsee {failed.relative_to(ROOT)}") from error
+        place, told = failed.relative_to(ROOT), of_parameter(error, book)
+        why = f"{told}; see {place}" if told else f"{stem} failed: {failure(error)}\nsee {place}"
+        raise Refused(why) from error
 
 
 def unformatted(path):
     """A path as papermill takes it: braces would be filled in."""
     return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def of_parameter(error, book):
+    """What a cell's error says of one of the notebook's parameters, by its name; else ""."""
+    cell, told = parameters.cell(book), getattr(error, "evalue", "")
+    known = parameters.declared(cell.source) if cell else {}
+    name, _, why = told.partition(": ")
+    if name == "path":  # the one that holds a path
+        name = next((p.name for p in known.values() if p.type == "path"), name)
+    return f"{name}: {why}" if name in known else ""
 
 
 def failure(error):
@@ -145,7 +158,7 @@ def run(stem, pairs, quick):
 def parsed(words):
     """(notebook, pairs, quick) of a command line."""
     top = argparse.ArgumentParser(
-        prog="python -m companion.run", description=__doc__.splitlines()[0]
+        prog="python -m companion.run", description="Run a notebook with other parameters."
     )
     top.add_argument("notebook", metavar="NB", help='"01", "1" or a file stem')
     top.add_argument("-p", nargs=2, metavar=("NAME", "VALUE"), help="set a parameter; any number")

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from companion.claims import write_whole
+from companion.claims import Refused, write_whole
 
 
 def standing_in(folder):
@@ -21,10 +21,6 @@ def standing_in(folder):
 
 ROOT = standing_in(Path.cwd())
 LIB, NOTEBOOKS, FIGURES, BUILD = (ROOT / name for name in ("lib", "notebooks", "figures", "build"))
-
-
-class Refused(ValueError):
-    """What was asked for, or what a notebook did, cannot be accepted; the message says why."""
 
 
 def stems():
@@ -51,8 +47,14 @@ def file_of(stem):
 
 
 def read(stem):
-    """A stored notebook as plain dicts and lists."""
-    return json.loads(file_of(stem).read_text(encoding="utf-8"))
+    """A stored notebook as plain dicts and lists; refused if the file is none."""
+    try:
+        book = json.loads(file_of(stem).read_text(encoding="utf-8"))
+        if not {"cells", "metadata"} <= set(book):
+            raise ValueError("no cells")
+    except (TypeError, ValueError) as error:
+        raise Refused(f"notebook: {stem}.ipynb is none ({error})") from error
+    return book
 
 
 def figures_of(stem):

@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 from companion.claims import output_dir, write_whole
+from companion.tree import status
 from entanglement.dense import DenseNetwork
 from entanglement.layer import Layer
 from entanglement.lazy import LazyNetwork
@@ -201,4 +202,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(status(main))

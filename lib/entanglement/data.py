@@ -11,6 +11,7 @@ from entanglement.arguments import flag, inputs, numbers
 
 LARGEST_FILE = 100 * 2**20  # bytes
 LARGEST_PICTURE = 50_000_000  # pixels
+SMALLEST, GREATEST = 1e-30, 1e30  # what the largest number of an own input may be
 PHOTOGRAPHS = ("astronaut", "camera", "cat", "coffee", "rocket")  # scikit-image's
 DRAWN = ("key", "star")
 
@@ -211,38 +212,46 @@ def silhouette(name, shape):
 def own_input(path, shape=None):
     """A reader's own input as a float array: an .npy file, or a picture made grey, 0 (black) to 1.
 
-    shape: (rows, columns) wanted; pictures are resized to it, arrays must have it already (or be
-    flat with as many numbers). Raises ValueError naming the path if it is missing, unreadable, too
-    large, empty, constant, or not finite.
+    shape: (rows, columns) wanted; pictures and arrays of rows are resized to it, flat arrays must
+    have as many numbers. Raises ValueError naming the path if
+    it is missing, unreadable, too large, empty, constant, not finite or beyond 1e30.
     """
     shape = None if shape is None else arguments.shape("shape", shape, 1, 2)
     if not isinstance(path, str | PathLike):
         raise ValueError(f"path: {path!r} is no path")
-    path = Path(path)
+    path, told = Path(path), f"path: {str(path)!r}"
     if not path.is_file():
-        raise ValueError(f"path: {str(path)!r} is not a file")
+        raise ValueError(f"{told} is not a file")
     if path.stat().st_size > LARGEST_FILE:
-        raise ValueError(
-            f"path: {str(path)!r} has {path.stat().st_size} bytes, more than {LARGEST_FILE}"
-        )
-    values = _array(path, shape) if path.suffix.lower() == ".npy" else _picture(path, shape)
+        raise ValueError(f"{told} has {path.stat().st_size} bytes, more than {LARGEST_FILE}")
+    read = _array if path.suffix.lower() == ".npy" else _picture
+    values = read(path, shape, told)
     if values.size and values.min() == values.max():
-        raise ValueError(f"path: {str(path)!r} is constant, {values.flat[0]:g} everywhere")
-    inputs(f"path: {str(path)!r}", values.reshape(1, -1))
+        raise ValueError(f"{told} is constant, {values.flat[0]:g} everywhere")
+    largest = np.abs(inputs(told, values.reshape(1, -1))).max()
+    if not SMALLEST <= largest <= GREATEST:
+        raise ValueError(f"{told} has {largest:g} as its largest number, want 1e-30 to 1e30")
     return values
 
 
-def _array(path, shape):
+def _array(path, shape, told):
+    from PIL import Image
+
     try:  # mapped, its size is known before anything is read
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-        if values.dtype.kind not in "biuf":
+        values = np.lib.format.open_memmap(path, mode="r")
+        if values.dtype.kind not in "iuf":
             raise ValueError(f"it holds {values.dtype}")
         values = numbers("contents", values)
     except (OSError, ValueError, EOFError, TypeError) as error:
-        raise ValueError(f"path: {str(path)!r} is not an .npy file of numbers ({error})") from error
-    if shape is not None and values.shape not in (tuple(shape), (int(np.prod(shape)),)):
-        raise ValueError(f"path: {str(path)!r} has shape {values.shape}, want {tuple(shape)}")
-    return values if shape is None else values.reshape(shape)
+        raise ValueError(f"{told} is not an .npy file of numbers ({error})") from error
+    if shape is None or values.shape == tuple(shape):
+        return values
+    if values.shape == (np.prod(shape),):
+        return values.reshape(shape)
+    if values.ndim != 2 or not values.size:
+        raise ValueError(f"{told} has shape {values.shape}, want {tuple(shape)}")
+    scale = np.abs(values).max() or 1.0
+    return scale * _resized(Image.fromarray((values / scale).astype(np.float32)), shape)
 
 
 def _grey(picture):
@@ -275,7 +284,7 @@ def _cut(picture, shape):
     return _resized(picture.crop(tuple(box)), shape) / 255
 
 
-def _picture(path, shape):
+def _picture(path, shape, told):
     from PIL import Image, ImageOps
 
     try:
@@ -285,6 +294,5 @@ def _picture(path, shape):
                 raise ValueError(f"{size} are more than {LARGEST_PICTURE}")
             grey = _grey(ImageOps.exif_transpose(picture))  # as its camera was held
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        why = f"is not a picture that can be read ({error})"
-        raise ValueError(f"path: {str(path)!r} {why}") from error
+        raise ValueError(f"{told} is not a picture that can be read ({error})") from error
     return _resized(grey, shape or (grey.height, grey.width)) / 255

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy import special
+from scipy.optimize import brentq
 
 from entanglement.arguments import angles, count, number, numbers
 from entanglement.layer import Layer, require
@@ -10,6 +11,7 @@ from .chain import mean_after
 from .direction import direction_cosine, direction_tangent, tangent_levels
 from .margins import mean_log_chi, rapidity_gain, second_moment
 
+FARTHEST = 12.0  # standard deviations: no input is beyond
 SPREAD = 0.1  # of (1 + T^2): its variance over its mean squared, up to which one mean stands for it
 
 
@@ -72,14 +74,17 @@ def climb_success(layer, input_dim, depth, time, steps=None):
     """
     time, tangent = number("time", time, 0), direction_tangent(layer, input_dim, depth)[0]
     slope = np.exp(rapidity_gain(layer) * depth) * np.sqrt((1 + tangent) / (input_dim - 1))
-    distance = np.linspace(0, 12, 24001)
-    if steps is None:
-        farthest = np.interp(time, climb_time(distance, slope), distance)
-    else:
-        left = distance
-        for _ in range(count("steps", steps)):
-            left = left - time / steps * slope * (1 + (slope * left) ** 2) ** -1.5
-        farthest = np.interp(0, left, distance)
+    steps = None if steps is None else count("steps", steps)
+
+    def left(distance):
+        """What is left of the way, or of the time, from this distance; it grows with it."""
+        if steps is None:
+            return climb_time(distance, slope) - time
+        for _ in range(steps):
+            distance -= time / steps * slope * (1 + (slope * distance) ** 2) ** -1.5
+        return distance
+
+    farthest = brentq(left, 0, FARTHEST, xtol=1e-15) if left(FARTHEST) > 0 else FARTHEST
     return float(special.erf(farthest / np.sqrt(2)))
 
 
