@@ -7,6 +7,9 @@ endif
 ifneq ($(findstring :,$(CURDIR)),)
 $(error $(CURDIR): a path with a colon cannot be told to Python; rename or move the folder)
 endif
+ifneq ($(wildcard notebooks/*\ *.ipynb),)
+$(error $(wildcard notebooks/*\ *.ipynb): a notebook's name cannot hold a space; rename it)
+endif
 
 TARGETS := all test quick run lab bench sweep verify teeth html binder test-browser \
     test-parameters refresh extras lint clean help

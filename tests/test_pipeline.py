@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -296,6 +297,33 @@ class TestRun:
         with pytest.raises(SystemExit):
             run.main(words.split())
 
+    @pytest.mark.parametrize("text", ["x", "", "{}", "[]", "3"])
+    def test_refuses_what_is_no_notebook(self, monkeypatch, capsys, tmp_path, text):
+        monkeypatch.setattr(tree, "NOTEBOOKS", tmp_path)
+        (tmp_path / "03_odd.ipynb").write_text(text)
+        assert run.main(["03"]) == 1
+        assert capsys.readouterr().err.startswith("notebook: 03_odd.ipynb is none")
+
+    def test_a_cell_that_names_a_parameter_needs_no_source(self, project):
+        import nbformat
+
+        book = nbformat.read(project.root / "notebooks/01_one.ipynb", as_version=4)
+        for told, wanted in [
+            ("width: 3 is odd", "width: 3 is odd"),
+            ("path: 'x.png' is not a file", "sample: 'x.png' is not a file"),
+            ("breadth: 3 is odd", ""),
+            ("no name", ""),
+        ]:
+            assert run.of_parameter(SimpleNamespace(evalue=told), book) == wanted
+
+    @pytest.mark.parametrize("place, book", [("a:b", "01_one"), ("ab", "01_one copy")])
+    def test_make_refuses_names_that_it_cannot_pass_on(self, project, tmp_path, place, book):
+        (tmp_path / place / "notebooks").mkdir(parents=True)
+        (tmp_path / place / "notebooks" / f"{book}.ipynb").touch()
+        shutil.copy(project.root / "Makefile", tmp_path / place)
+        told = project.call("make", "-C", str(tmp_path / place), "help")
+        assert told.returncode != 0 and "rename" in told.stderr
+
     def test_a_notebook_refuses_in_the_same_words(self, project):
         """What it was changed to, in its second cell."""
         project.edit("notebooks/01_one.ipynb", "width: int = 4", "width: int = 100000")
@@ -321,7 +349,7 @@ class TestRun:
     def test_make_passes_a_refusal_on(self, project):
         breadth, other = ("NB=01", "P=-p breadth 4"), ("NB=09",)
         for arguments, word in [(breadth, "breadth"), (other, "01_one"), ((), "NB=01")]:
-            result = project.call("make", "run", *arguments)
+            result = project.call("make", "run", *arguments, PYTHONOPTIMIZE="2")
             assert (
                 result.returncode != 0
                 and word in result.stderr
