@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from companion.tree import LIB, NOTEBOOKS, ROOT
@@ -71,6 +72,19 @@ def test_constraints_are_exact_and_of_no_index():
 def test_ranges_admit_the_pins(requirement):
     assert requirement.specifier, "a range is wanted"
     assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
+
+
+def test_pins_take_the_first_release_of_each_python():
+    """Debian 12 has 3.11.2: a pin that wants 3.11.5 would end the set-up there."""
+    known = {canonicalize_name(package.name): package for package in metadata.distributions()}
+    asked = {
+        name: known[name].metadata.get("Requires-Python") or ""
+        for name, version in PINS.items()
+        if name in known and known[name].version.partition("+")[0] == version
+    }
+    assert len(asked) > 100
+    for name, pythons in asked.items():
+        assert all(f"{version}.0" in SpecifierSet(pythons) for version in PYTHONS), (name, pythons)
 
 
 def needs(name, extras):
