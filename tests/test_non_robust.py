@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 from scipy.integrate import quad
 
-from entanglement import Layer, margin_norms, pairs, robustness, theory
+from entanglement import Layer, margin_norms, pairs, robustness, theory, whole
 from entanglement.dense import DenseNetwork
 
 
@@ -144,25 +144,14 @@ def test_leading_cosine_of_a_wide_layer(d):
     )
 
 
-def test_shared_cosine_over_grafted_networks():
-    width, depth, pool, d = 48, 5, 192, 48
-    found = []
-    for seed in range(80):
-        x = np.random.default_rng([seed, 5]).standard_normal(d)
-        net, other = (
-            DenseNetwork(Layer(width, pool), depth, seed=2 * seed + i).fit(x) for i in (0, 1)
-        )
-        r = robustness.direction(net)
-        found.append(
-            [r @ robustness.direction(robustness.graft(net, s, other)) for s in (0, 1, 3, 5)]
-        )
-    predicted = [theory.shared_cosine(Layer(width, pool), d, depth, s) for s in (0, 1, 3, 5)]
-    assert close(np.array(found)[:, :3], predicted[:3]) and np.allclose(
-        [row[3] for row in found], predicted[3]
-    )
-    assert predicted[0] == pytest.approx(
-        theory.direction_cosine(Layer(width, pool), d, depth, power=1) ** 2, rel=0.02
-    )
+@pytest.mark.parametrize("shared", [1, 3])
+def test_shared_cosine_of_networks_that_share_their_first_layers(shared):
+    layer, rng = Layer(48, 192), np.random.default_rng([19, shared])
+    *_, (H, u) = robustness.products(layer, rng.standard_normal((400, 48)), shared, rng)
+    ends = [whole.directions(layer, u, 5 - shared, rng) for _ in range(2)]
+    r = [np.einsum("skd,sk->sd", H, v) for v in ends]
+    cosines = np.sum(r[0] * r[1], axis=1) / np.prod(np.linalg.norm(r, axis=2), axis=0)
+    assert close(cosines, theory.shared_cosine(layer, 48, 5, shared))
 
 
 @pytest.mark.parametrize("width, d, shared", [(6, 6, 0), (6, 6, 5), (5, 9, 3), (9, 4, 1)])

@@ -114,26 +114,6 @@ def test_public_directions_are_leading_singular_vectors_and_become_the_direction
     assert abs(found[-1] @ robustness.direction(net)) == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("shared", [0, 1, 3, 5])
-def test_graft_keeps_the_first_layers_and_the_margins_of_the_others(shared):
-    x = np.random.default_rng(7).standard_normal(9)
-    net, other = (DenseNetwork(Layer(12, 48), 5, seed=seed).fit(x) for seed in (1, 2))
-    grafted = robustness.graft(net, shared, other)
-    features = [net, other, grafted]
-    for layer in range(1, 6):
-        of_net, of_other, of_graft = (member.transform(x[None], layer) for member in features)
-        assert np.allclose(of_graft, of_net if layer <= shared else of_other, atol=1e-12)
-    own = np.linalg.norm(other.weights[4].numpy() @ other.transform(x[None], 4)[0])
-    assert shared == 5 or np.linalg.norm(
-        grafted.weights[4].numpy() @ grafted.transform(x[None], 4)[0]
-    ) == pytest.approx(own)
-    r = robustness.direction(grafted)
-    assert np.allclose(r, robustness.direction(other)) == (shared == 0) and np.allclose(
-        r, robustness.direction(net)
-    ) == (shared == 5)
-    assert net.weights is not grafted.weights and len(other.weights) == 5
-
-
 def test_decidability_against_its_definition_and_its_spread():
     rng = np.random.default_rng(8)
     runs = []
@@ -157,22 +137,6 @@ def test_decidability_against_its_definition_and_its_spread():
         (lambda net: robustness.direction(DenseNetwork(Layer(4), 1)), "net"),
         (lambda net: robustness.velocity_parts(LazyNetwork(Layer(4), 1)), "net"),
         (lambda net: robustness.pgd(lambda X: X, np.full((2, 4), 3.0), 0.1, limits=(0, 1)), "X: 3"),
-        (lambda net: robustness.graft(net, 3, net), "shared"),
-        (lambda net: robustness.graft(net, -1, net), "shared"),
-        (
-            lambda net: robustness.graft(net, 1, fitted(DenseNetwork, 6, 2, 12, "largest", 4)[0]),
-            "other",
-        ),
-        (
-            lambda net: robustness.graft(
-                net, 1, fitted(DenseNetwork, 6, 2, 24, "largest", 4, seed=4)[0]
-            ),
-            "other",
-        ),
-        (
-            lambda net: robustness.graft(net, 1, fitted(LazyNetwork, 6, 2, 24, "largest", 4)[0]),
-            "other",
-        ),
         (lambda net: robustness.side_gradient(DenseNetwork(Layer(4), 1), np.ones((2, 4))), "net"),
         (lambda net: robustness.certificate(net, np.ones((2, 3))), "X"),
         (lambda net: robustness.pgd(lambda X: X, np.ones((2, 4)), -1.0), "radius"),

@@ -6,8 +6,6 @@ H = W_L ... W_1 and u_L the training input's unit feature. So the smallest L2 pe
 flips it is |<r, x'>|, along r; no attack can do with less. Ours.
 """
 
-from copy import copy
-
 import numpy as np
 
 from entanglement import whole
@@ -114,35 +112,6 @@ def _products(net):
         H, u = W[:, : len(H)] @ H, W[:, : len(u)] @ u
         H, u = H / np.linalg.norm(H), u / np.linalg.norm(u)
         yield H, u
-
-
-def graft(net, shared, other):
-    """A DenseNetwork whose first `shared` layers are those of `net` and whose others have the law
-    of fresh ones, drawn as `other` was.
-
-    net, other: DenseNetworks of one shape, inferred from the same input. The first layer taken from
-    `other` is reflected, so that its rows were selected for the feature that `net` hands over:
-    exactly the law of inferring it there. Ours.
-    """
-    _check_dense("net", net), _check_dense("other", other)
-    shapes = [(member.layer, member.depth, member.input_dim) for member in (net, other)]
-    if shapes[0] != shapes[1] or not np.allclose(net.training_input, other.training_input):
-        raise ValueError(
-            f"other: shape {shapes[1]}, or another training input than net of shape {shapes[0]}"
-        )
-    if count("shared", shared, 0) > net.depth:
-        raise ValueError(f"shared: {shared} is more than depth {net.depth}")
-    grafted = copy(other)
-    grafted.weights = net.weights[:shared] + other.weights[shared:]
-    if 0 < shared < net.depth:
-        u, target = net.training_input, other.training_input
-        for W, V in zip(net.weights[:shared], other.weights[:shared], strict=True):
-            u, target = W @ u, V @ target
-        axis = u / u.norm() - target / target.norm()
-        if axis.norm() > 0:
-            W = other.weights[shared]
-            grafted.weights[shared] = W - 2 / (axis @ axis) * (W @ axis)[:, None] * axis
-    return grafted
 
 
 def side_gradient(net, X, unit=True):
