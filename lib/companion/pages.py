@@ -34,6 +34,7 @@ STYLE, SCRIPT, EARLY = (
     for name in ("page.css", "page.js", "theme.js")
 )
 MATHEMATICS = LatexToMathML(fancy_error=False)
+UNWRITTEN = "\u210e\u221a"  # the slanted h; the sign that <msqrt> draws
 FONT = Path(find_spec("ziamath").origin).with_name("fonts") / "STIXTwoMath-Regular.ttf"
 ITALIC = (("A", "Z", 0x1D434), ("a", "z", 0x1D44E), ("Α", "Ω", 0x1D6E2), ("α", "ϵ", 0x1D6FC))
 CARD = 480  # pixels across a card's picture
@@ -130,7 +131,7 @@ def font(body):
     options = subset.Options(hinting=False, layout_features=["ssty"], flavor="woff")
     options.name_IDs = [0]  # whose it is
     face, cut = subset.load_font(FONT, options), subset.Subsetter(options)
-    cut.populate(text="".join(text | slanted) + "\u210e")
+    cut.populate(text="".join(text | slanted) + UNWRITTEN)
     cut.subset(face)
     stream = io.BytesIO()
     subset.save_font(face, stream, options)
