@@ -32,4 +32,4 @@ def ends():
 def test_runs_or_refuses_by_name(capsys, stem, name, value):
     code = run.main([stem, "--quick", "-p", name, value])
     out, told = capsys.readouterr()
-    assert code == 0 or re.search(rf"^(\w*Error|Refused): {name}: ", told, re.M), out + told
+    assert code == 0 or re.search(rf"^{name}: ", told, re.M), out + told
