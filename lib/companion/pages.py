@@ -68,9 +68,8 @@ def markdown(source):
     text = MarkdownWithMath(renderer=renderer).render(source)
     for pattern, replacement in REWRITTEN.items():
         text = re.sub(pattern, replacement, text)
-    return re.sub(
-        r"(<math(?:(?!</math>).)*</math>[.,;:?!)]+)", r'<span class="keep">\1</span>', text
-    )
+    followed = r"(<math(?:(?!</math>).)*</math>[.,;:?!)]+)"
+    return re.sub(followed, r'<span class="keep">\1</span>', text)
 
 
 def page_of(figure):
@@ -113,10 +112,9 @@ def cell(one):
     if one["cell_type"] == "markdown":
         return markdown(source)
     shown = "\n".join(map(output, one.get("outputs", [])))
-    captioned = r'</figure>\s*<p id="(\w+)">(.*?)</p>'
-    return code(source) + re.sub(
-        captioned, r'<figcaption id="\1">\2</figcaption></figure>', shown, flags=re.S
-    )
+    below = r'</figure>\s*<p id="(\w+)">(.*?)</p>'
+    caption = r'<figcaption id="\1">\2</figcaption></figure>'
+    return code(source) + re.sub(below, caption, shown, flags=re.S)
 
 
 def font(body):
@@ -215,13 +213,11 @@ def index():
     place of its table; links that leave the pages become plain text."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = dict.fromkeys(map(number, stems()))
-    for name, question, answer in re.findall(
-        r"^\| \[(\d\d)\].*? \| (.*?) \| (.*?) \|$", text, re.M
-    ):
+    row = r"^\| \[(\d\d)\].*? \| (.*?) \| (.*?) \|$"
+    for name, question, answer in re.findall(row, text, re.M):
         rows[name] = rows.get(name) or (question, answer)
-    cards = "".join(
-        card(stem, *(rows[number(stem)] or (stem[3:].replace("_", " "), ""))) for stem in stems()
-    )
+    told = {stem: rows[number(stem)] or (stem[3:].replace("_", " "), "") for stem in stems()}
+    cards = "".join(card(stem, *words) for stem, words in told.items())
     if top := front():
         text = re.sub(r"^!\[.*\]\(.*\)$", "<!-- front -->", text, count=1, flags=re.M)
     text = re.sub(r"(?:^\|.*\n)+", "<!-- cards -->\n", text, count=1, flags=re.M)

@@ -31,9 +31,8 @@ class Parameter:
 
     def checked(self, value):
         """The value; refused if it is of another type or out of range."""
-        if not isinstance(value, VALUES[self.type]) or (type(value) is bool) != (
-            self.type == "bool"
-        ):
+        flag = type(value) is bool  # an int to isinstance
+        if not isinstance(value, VALUES[self.type]) or flag != (self.type == "bool"):
             raise Refused(f"{self.name}: {value} is not of type {self.type}")
         if self.low is not None and not self.low <= value <= self.high:
             raise Refused(f"{self.name}: {value} is outside [{self.low}, {self.high}]")
@@ -75,8 +74,8 @@ READERS = {
 
 def cell(book):
     """The code cell tagged `parameters`, None if there is none."""
-    tagged = [c for c in book["cells"] if "parameters" in c["metadata"].get("tags", [])]
-    return tagged[0] if tagged else None
+    tagged = (c for c in book["cells"] if "parameters" in c["metadata"].get("tags", []))
+    return next(tagged, None)
 
 
 def declared(source):

@@ -26,16 +26,9 @@ from companion import words
 from companion.claims import output_dir, write_whole
 
 # Okabe and Ito's colours, told apart by colour-blind readers
-BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#767676",
-)
-THEORY = "#222222"
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, RED, GREY, THEORY = "#56B4E9", "#D55E00", "#767676", "#222222"
+MEASURED = dict(ms=4.5, capsize=0, elinewidth=1.2, zorder=3)
 STYLE = {
     "font.size": 11,
     "axes.titlesize": 11.5,
@@ -70,9 +63,8 @@ def rounded(value):
     if hasattr(value, "__array__") and not isinstance(value, TransformNode):
         array = np.asarray(value)
         if array.dtype.kind == "f":
-            return np.reshape(
-                [float(f"{number:.6g}") for number in array.ravel().tolist()], array.shape
-            )
+            short = [float(f"{number:.6g}") for number in array.ravel().tolist()]
+            return np.reshape(short, array.shape)
     return value
 
 
@@ -81,9 +73,8 @@ def _rounding(method):
 
     @wraps(method)
     def draw(self, *given, **named):
-        return method(
-            self, *map(rounded, given), **{key: rounded(value) for key, value in named.items()}
-        )
+        named = {key: rounded(value) for key, value in named.items()}
+        return method(self, *map(rounded, given), **named)
 
     return draw
 
@@ -140,19 +131,7 @@ def law(ax, x, y, label=None, color=THEORY, **options):
 def points(ax, x, y, error=None, label=None, color=BLUE, marker="o", **options):
     """Measurements: points, with 95 % intervals if standard errors are given."""
     bars = None if error is None else 1.96 * np.asarray(error)
-    return ax.errorbar(
-        x,
-        y,
-        bars,
-        color=color,
-        label=label,
-        fmt=marker,
-        ms=4.5,
-        capsize=0,
-        elinewidth=1.2,
-        zorder=3,
-        **options,
-    )
+    return ax.errorbar(x, y, bars, color=color, label=label, fmt=marker, **MEASURED, **options)
 
 
 def histogram(ax, values, edges, shares, color=BLUE, label=(None, None)):
@@ -161,29 +140,15 @@ def histogram(ax, values, edges, shares, color=BLUE, label=(None, None)):
     values: the measured numbers; edges: B + 1 bin edges; shares: B probabilities; label:
     (measured, predicted). Empty bins show no point.
     """
-    values, edges = (
-        rounded(np.asarray(values, dtype=float)),
-        rounded(np.asarray(edges, dtype=float)),
-    )
+    values, edges = (rounded(np.asarray(one, dtype=float)) for one in (values, edges))
     counts = np.histogram(values, edges)[0]
     centre, count = ((edges[1:] + edges[:-1]) / 2)[counts > 0], counts[counts > 0]
     share, rest = count / len(values), len(values) - count
-    low, high = (
-        betaincinv(count, rest + 1, 0.025),
-        np.where(rest > 0, betaincinv(count + 1, np.maximum(rest, 1), 0.975), 1),
-    )
+    low = betaincinv(count, rest + 1, 0.025)
+    high = np.where(rest > 0, betaincinv(count + 1, np.maximum(rest, 1), 0.975), 1)
     ax.stairs(shares, edges, color=THEORY, lw=1.3, label=label[1], zorder=2)
-    ax.errorbar(
-        centre,
-        share,
-        [share - low, high - share],
-        color=color,
-        label=label[0],
-        fmt="o",
-        ms=4.5,
-        elinewidth=1.2,
-        zorder=3,
-    )
+    bars = [share - low, high - share]
+    ax.errorbar(centre, share, bars, color=color, label=label[0], fmt="o", **MEASURED)
 
 
 def paths(ax, x, Y, color=BLUE, label=None, alpha=0.25):
@@ -249,8 +214,5 @@ def _csv(columns):
     sizes = {key: len(column) for key, column in columns.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"data: columns differ in length, {sizes}")
-    rows = [
-        ",".join(columns),
-        *(",".join(f"{v:.6g}" for v in row) for row in zip(*columns.values(), strict=True)),
-    ]
-    return ("\n".join(rows) + "\n").encode()
+    rows = (",".join(f"{v:.6g}" for v in row) for row in zip(*columns.values(), strict=True))
+    return ("\n".join([",".join(columns), *rows]) + "\n").encode()

@@ -157,9 +157,8 @@ def run(stem, pairs, quick):
 
 def parsed(words):
     """(notebook, pairs, quick) of a command line."""
-    top = argparse.ArgumentParser(
-        prog="python -m companion.run", description="Run a notebook with other parameters."
-    )
+    about = "Run a notebook with other parameters."
+    top = argparse.ArgumentParser(prog="python -m companion.run", description=about)
     top.add_argument("notebook", metavar="NB", help='"01", "1" or a file stem')
     top.add_argument("-p", nargs=2, metavar=("NAME", "VALUE"), help="set a parameter; any number")
     top.add_argument("--quick", action="store_true", help="small sizes")

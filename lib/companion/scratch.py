@@ -13,9 +13,8 @@ LONGEST = 60  # bytes: a socket's whole path may have 107, of which ours take 40
 def short_place():
     """A place for sockets, which must have a short path."""
     folder = tempfile.gettempdir()
-    return Path(
-        folder if len(os.fsencode(folder)) <= LONGEST else "/tmp", f"companion-{os.getuid()}"
-    )
+    short = folder if len(os.fsencode(folder)) <= LONGEST else "/tmp"
+    return Path(short, f"companion-{os.getuid()}")
 
 
 @contextmanager

@@ -163,11 +163,8 @@ def _writing(path, identity):
     with _naming(path, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = open(f"{path}.lock", "w")  # left behind: who removes it may remove another's
-    with (
-        lock,
-        _naming(path),
-        closing(sqlite3.connect(path, timeout=WAIT, check_same_thread=False)) as db,
-    ):
+    options = dict(timeout=WAIT, check_same_thread=False)
+    with lock, _naming(path), closing(sqlite3.connect(path, **options)) as db:
         with _naming(path, OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not db.execute("select * from sqlite_master").fetchall():

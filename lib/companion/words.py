@@ -19,8 +19,6 @@ Lines may be wrapped; a blank line ends a paragraph. Placeholders are those of s
 plain names only.
 """
 
-import ast
-import math
 import re
 from pathlib import Path
 from string import Formatter
@@ -38,14 +36,9 @@ def place(name):
     return Path("words") / f"{name[:2]}.md"
 
 
-def sentence(path):
-    """The first line of a file of words: the sentence that its notebook tests, as a string."""
-    return _parts(path)[0]
-
-
 def sentences(folder):
     """Number of a notebook ("01") -> the sentence that it tests, for all words in a folder."""
-    return {path.stem: sentence(path) for path in sorted(Path(folder).glob("[0-9][0-9].md"))}
+    return {path.stem: _parts(path)[0] for path in sorted(Path(folder).glob("[0-9][0-9].md"))}
 
 
 def read(path):
@@ -90,12 +83,8 @@ def fill(name, /, **numbers):
 
 def placeholders(section):
     """The names that a section leaves open, as a set; ValueError if one is not a plain name."""
-    names = {
-        name
-        for text in prose(section)
-        for _, name, _, _ in Formatter().parse(text)
-        if name is not None
-    }
+    parts = [part for text in prose(section) for part in Formatter().parse(text)]
+    names = {name for _, name, _, _ in parts if name is not None}
     for name in names:
         if not name.isidentifier():
             raise ValueError(f"{{{name}}} is not a name in braces")
@@ -153,44 +142,7 @@ def _checked(section, where):
         placeholders(section)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
-    listed = section.get("figures", "").split(",")
-    return section | (
-        {"figures": [name.strip() for name in listed if name.strip()]}
-        if "figures" in section
-        else {}
-    )
-
-
-def calls(source):
-    """(name, keywords) of every plots.save and claims.record in a notebook's code.
-
-    A name that is no string there is None, and so is a keyword that hides others (`**numbers`).
-    """
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        target = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if target in ("plots.save", "claims.record"):
-            values = [getattr(argument, "value", None) for argument in node.args]
-            name = next((value for value in values if isinstance(value, str)), None)
-            found.append((name, {keyword.arg for keyword in node.keywords} - {"data"}))
-    return found
-
-
-def typed_numbers(text, source):
-    """Decimals and percentages of a text that its notebook's code does not hold, as strings.
-
-    What was measured or predicted is computed, so it stands in no code and is a placeholder; a
-    setting does stand there (for 99 %, 0.99 or the 0.01 left of it). Free are integers, and 95 %,
-    the interval that `plots` draws.
-    """
-    numbers = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
-    settings = {float(value) for value in numbers if type(value) in (int, float)} | {0.95}
-    typed = "\0".join(literal for literal, *_ in Formatter().parse(text))
-    found = re.finditer(r"(?<![\w.])(\d+\.\d+|\d+(?=\s?\\?%))(\s?\\?%)?", typed)
-    return [match[0] for match in found if not _known(float(match[1]), bool(match[2]), settings)]
-
-
-def _known(value, percent, settings):
-    """Whether a typed number is a setting; a percentage also if a setting is the rest of it."""
-    values = [value / 100, 1 - value / 100] if percent else [value]
-    return any(math.isclose(value, setting) for value in values for setting in settings)
+    if "figures" in section:
+        listed = section["figures"].split(",")
+        section = section | {"figures": [name.strip() for name in listed if name.strip()]}
+    return section

@@ -21,9 +21,7 @@ def count(name, value, least=1, most=LARGEST):
 
 
 def number(name, value, low=-np.inf, high=np.inf, open=False):
-    """`value` as a float; refused unless it is one finite number in [low, high], or (low, high) if
-    `open`.
-    """
+    """`value` as a float; refused unless finite and in [low, high], or (low, high) if `open`."""
     one = real(name, value)
     if one.ndim:
         raise ValueError(f"{name}: {value!r} is not one number")
@@ -31,9 +29,7 @@ def number(name, value, low=-np.inf, high=np.inf, open=False):
 
 
 def numbers(name, value, low=-np.inf, high=np.inf, open=False):
-    """`value` as a float array; refused unless all of it is finite and in [low, high], or (low,
-    high) if `open`.
-    """
+    """`value` as a float array, all of it finite and in [low, high], or (low, high) if `open`."""
     value = real(name, value)
     inside = np.isfinite(value) & (
         (value > low) & (value < high) if open else (value >= low) & (value <= high)
@@ -45,9 +41,7 @@ def numbers(name, value, low=-np.inf, high=np.inf, open=False):
 
 
 def real(name, value):
-    """`value` as a float array; refused unless it holds real numbers (NaN and inf are left to the
-    caller).
-    """
+    """`value` as a float array of real numbers (NaN and inf are left to the caller)."""
     try:
         value = np.asarray(value)
         if value.dtype.kind not in "iuf":  # no text, dates, complex numbers, bools or objects
@@ -58,9 +52,7 @@ def real(name, value):
 
 
 def stack(name, value, *axes):
-    """`value` as a float array with these axes, words of its reader; refused if it has others, is
-    empty or not finite.
-    """
+    """`value` as a float array with these axes, words of its reader, not empty and finite."""
     value = numbers(name, value)
     if value.ndim != len(axes) or not value.size:
         raise ValueError(f"{name}: shape {value.shape}; want ({', '.join(axes)})")
@@ -68,9 +60,7 @@ def stack(name, value, *axes):
 
 
 def shape(name, value, least=0, axes=None):
-    """`value`, a whole number or several, as a tuple of sizes from `least` on, `axes` of them if
-    that is given.
-    """
+    """`value`, a whole number or several, as sizes from `least` on, `axes` of them if given."""
     sizes = tuple(count(name, size, least) for size in np.atleast_1d(real(name, value)))
     if axes is not None and len(sizes) != axes:
         raise ValueError(f"{name}: {value!r} is not {axes} sizes")
@@ -85,9 +75,7 @@ def flag(name, value):
 
 
 def angles(value, closed=False, name="theta"):
-    """`value` as a float array of angles in radians; refused unless all lie in (0, pi), or [0, pi]
-    if `closed`.
-    """
+    """`value` as a float array of angles in radians, all in (0, pi), or [0, pi] if `closed`."""
     value = real(name, value)
     inside = (value >= 0) & (value <= np.pi) if closed else (value > 0) & (value < np.pi)
     if not inside.all():
@@ -97,23 +85,27 @@ def angles(value, closed=False, name="theta"):
 
 
 def inputs(name, X, input_dim=None):
-    """`X` as a float array of inputs, the rows (P, d); refused for another shape, NaN, inf or a row
-    of zeros.
-    """
+    """`X` as a float array of inputs, rows (P, d), finite and none of zeros."""
     X = real(name, X)
     if X.ndim != 2 or not X.size:
         raise ValueError(f"{name}: shape {X.shape}; want inputs as rows, (P, d)")
     if input_dim is not None and X.shape[1] != input_dim:
-        raise ValueError(
-            f"{name}: shape {X.shape}; want {input_dim} columns, as the training input has"
-        )
+        want = f"{input_dim} columns, as the training input has"
+        raise ValueError(f"{name}: shape {X.shape}; want {want}")
     if not np.isfinite(X).all():
         raise ValueError(f"{name}: holds {X[~np.isfinite(X)][0]}, want finite numbers")
-    if not np.abs(X).max(axis=1).all():
-        raise ValueError(
-            f"{name}: row {int(np.argmin(np.abs(X).max(axis=1)))} is 0, which has no direction"
-        )
+    empty = np.flatnonzero(~X.any(axis=1))
+    if len(empty):
+        raise ValueError(f"{name}: row {empty[0]} is 0, which has no direction")
     return X
+
+
+def limits(value):
+    """(least, greatest) value of a pixel as an array; refused unless the first is less."""
+    value = numbers("limits", value)
+    if value.shape != (2,) or not value[0] < value[1]:
+        raise ValueError(f"limits: {value.tolist()} is not (least, greatest)")
+    return value
 
 
 def one_input(name, x):
@@ -146,12 +138,9 @@ def generator(seed):
 
 def memory(name, what, size):
     """Refuse what would take `size` bytes, more than this machine has."""
-    has = (
-        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if hasattr(os, "sysconf")
-        else 2**33
-    )
+    has = 2**33
+    if hasattr(os, "sysconf"):
+        has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if size > has:
-        raise ValueError(
-            f"{name}: {what} would take {size / 2**30:.1f} GiB; {has / 2**30:.1f} GiB are here"
-        )
+        needs = f"{size / 2**30:.1f} GiB; {has / 2**30:.1f} GiB are here"
+        raise ValueError(f"{name}: {what} would take {needs}")

@@ -1,8 +1,7 @@
 """`make bench`: what the library's shortcuts gain, measured in one run, into build/bench.json.
 
 Run times are medians of REPEATS calls after a warm-up; the spread is the least and the most that
-single calls would give. Peers that are not installed are named and skipped. Other machines give
-other numbers.
+single calls would give. Peers that are not installed are named and skipped. Other machines differ.
 """
 
 import importlib.util
@@ -100,9 +99,7 @@ def pairs(width, depth, trials, pool=None):
 
 
 def draws(width, depth, trials, pool=None):
-    """A function that draws as many variates as simulate does: for A (a normal score with
-    selection, else a chi), B and z.
-    """
+    """A function that draws as many variates as simulate: A (chi, or a normal score), B and z."""
 
     def run():
         rng, shape = np.random.default_rng(0), (depth, trials)
@@ -138,9 +135,7 @@ def exponents(times):
 
 
 def memory():
-    """Peak memory of a fresh process that simulates very deep pairs and keeps a few layers,
-    interpreter and SciPy included.
-    """
+    """Peak memory of a fresh process that simulates very deep pairs, interpreter included."""
     told = subprocess.run([sys.executable, "-c", DEEP], capture_output=True, text=True, check=True)
     peak, what = int(told.stdout) / 2**20, "peak memory of simulate, L = 1e6, 100 trials, in MiB"
     return line(what, peak, peak, peak, "under 1000")

@@ -1,8 +1,6 @@
-"""Networks that do not select rows: activations, batch normalisation, self-attention, and linear
-networks trained by gradient descent; every weight of every network is drawn.
+"""Networks that do not select rows, random and trained; every weight of every one is drawn.
 
-Features are arrays (trials, N, width): one network a trial, N inputs (or tokens) through the same
-matrices. Ours.
+Features are arrays (trials, N, width): one network a trial, N inputs (or tokens) through it. Ours.
 """
 
 import numpy as np
@@ -15,9 +13,7 @@ FEATURES = ("trials", "N", "width")
 
 
 def pairs_at(theta, width, trials):
-    """`trials` copies of two unit inputs at an angle theta (radians, a scalar), as features
-    (trials, 2, width).
-    """
+    """`trials` copies of two unit inputs at an angle theta (radians), (trials, 2, width)."""
     theta = check_angles(theta)
     pair = np.zeros((check_count("trials", trials), 2, check_count("width", width, 2)))
     pair[:, 0, 0] = 1
@@ -26,13 +22,10 @@ def pairs_at(theta, width, trials):
 
 
 def tokens_at(theta, count, width, trials):
-    """`trials` copies of `count` unit tokens with the angle theta (radians) between any two, as
-    (mean, rest) for `attention`.
-    """
+    """`trials` copies of `count` unit tokens, theta (radians) between any two: (mean, rest)."""
     count, width = check_count("count", count, 2), check_count("width", width, count + 1)
-    square = (
-        2 * np.sin(check_angles(theta) / 2) ** 2 * (count - 1) / count
-    )  # of the distance from the mean
+    # of the distance from the mean
+    square = 2 * np.sin(check_angles(theta) / 2) ** 2 * (count - 1) / count
     if square > 1:
         raise ValueError(f"theta: {theta!r} is more than {count} tokens can have between any two")
     trials = check_count("trials", trials)
@@ -43,9 +36,7 @@ def tokens_at(theta, count, width, trials):
 
 
 def images(rng, features, scale=1.0):
-    """W f of the N features f of every trial, (trials, N, width), under a fresh width x width
-    matrix W ~ N(0, scale^2 / width) a trial.
-    """
+    """W f of the features f (trials, N, width), a fresh W ~ N(0, scale^2 / width) each trial."""
     features, scale = stack("features", features, *FEATURES), number("scale", scale, 0)
     trials, _, width = features.shape
     memory("features", f"{trials} matrices of width {width}", 16 * trials * width**2)
@@ -53,18 +44,14 @@ def images(rng, features, scale=1.0):
 
 
 def angles(features):
-    """Angle in radians of the first two features of every trial, (trials,); relative precision down
-    to 1e-12 or so.
-    """
+    """Angle (radians) of the first two features of a trial, (trials,); relative precision 1e-12."""
     features = stack("features", features, *FEATURES)
     R = np.linalg.qr(np.swapaxes(features[:, :2], 1, 2), mode="r")
     return np.arctan2(np.abs(R[:, 1, 1]), R[:, 0, 1] * np.sign(R[:, 0, 0]))
 
 
 def effective_rank(singular_values):
-    """exp of the entropy of the singular values (along the last axis), scaled to sum to 1: m equal
-    ones give m (Roy and Vetterli 2007).
-    """
+    """exp of the entropy of singular values (..., N), their sum 1 (Roy and Vetterli 2007)."""
     singular_values = numbers("singular_values", singular_values, 0)
     if not singular_values.ndim or not singular_values.size:
         raise ValueError(f"singular_values: shape {singular_values.shape}; want (..., N)")
@@ -80,9 +67,7 @@ def feature_rank(features):
 
 
 def walk(layer, features, depth, measure=angles, keep=None):
-    """`measure` of the features at the layers in `keep` (default 0..depth), stacked along the first
-    axis; layer: features -> features.
-    """
+    """`measure` of features that `layer` maps on, at the layers in `keep` (default 0..depth)."""
     depth = check_count("depth", depth, 0)
     keep = range(depth + 1) if keep is None else stack("keep", keep, "layers")
     keep = {check_count("keep", layers, 0, depth) for layers in keep}
@@ -116,9 +101,7 @@ def relu_uniform(rng, features):
 
 
 def tanh(rng, features, weight_scale, bias_scale):
-    """tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0, bias_scale^2), for features of
-    entries of order 1.
-    """
+    """tanh(W f + b), W ~ N(0, weight_scale^2 / width), b ~ N(0, bias_scale^2); f of order 1."""
     features = stack("features", features, *FEATURES)
     weight_scale = number("weight_scale", weight_scale, 0)
     bias_scale = number("bias_scale", bias_scale, 0)
@@ -137,8 +120,7 @@ def batch_normalised(rng, features, centred=True):
 
 
 def attention(rng, tokens, sharpness, tied=True, skip=False):
-    """One self-attention layer on (mean, rest): the mean token (trials, 1, d) and the n tokens'
-    differences from it, (trials, n, d).
+    """One self-attention layer on (mean, rest), mean (trials, 1, d), differences (trials, n, d).
 
     Values, queries and keys by fresh Gaussian matrices of variance 1/d; `tied`: queries are the
     keys. Logits are sharpness times <query, key>. `skip`: the input is added. Kept apart, mean and
@@ -148,12 +130,10 @@ def attention(rng, tokens, sharpness, tied=True, skip=False):
     tied, skip = flag("tied", tied), flag("skip", skip)
     keys = images(rng, np.concatenate([mean, rest], axis=1))
     queries = keys if tied else images(rng, np.concatenate([mean, rest], axis=1))
-    logits = (
-        sharpness * (queries[:, :1] + queries[:, 1:]) @ np.swapaxes(keys[:, 1:], 1, 2)
-    )  # a row's constant drops out
-    excess = np.expm1(
-        logits - logits.max(axis=2, keepdims=True)
-    )  # softmax weights less an equal share, which draws nothing from rest
+    # a row's constant drops out
+    logits = sharpness * (queries[:, :1] + queries[:, 1:]) @ np.swapaxes(keys[:, 1:], 1, 2)
+    # softmax weights less an equal share, which draws nothing from rest
+    excess = np.expm1(logits - logits.max(axis=2, keepdims=True))
     drawn = excess @ rest / (rest.shape[1] + excess.sum(axis=2, keepdims=True))
     common = drawn.mean(axis=1, keepdims=True)
     values = images(rng, np.concatenate([mean + common, drawn - common], axis=1))
@@ -162,9 +142,7 @@ def attention(rng, tokens, sharpness, tied=True, skip=False):
 
 
 def token_angles(tokens):
-    """Angle in radians of the first two tokens of every trial, (trials,), from (mean, rest); right
-    however small.
-    """
+    """Angle (radians) of the first two tokens of every trial, (trials,); right however small."""
     mean, rest = tokens
     first, step = mean[:, 0] + rest[:, 0], rest[:, 1] - rest[:, 0]
     R = np.linalg.qr(np.stack([first, step], axis=2), mode="r")
@@ -180,15 +158,10 @@ def residual(tokens):
 
 
 def orthogonal_weights(rng, trials, depth, width, size):
-    """`depth` random rotations or reflections of R^width times `size` for every trial, (trials,
-    depth, width, width): a balanced start.
-    """
-    sizes = [
-        check_count(name, value)
-        for name, value in (("trials", trials), ("depth", depth), ("width", width))
-    ]
-    size = number("size", size, 0)
-    Q, R = np.linalg.qr(rng.standard_normal((*sizes, sizes[-1])))
+    """Random rotations or reflections times `size`, (trials, depth, width, width): balanced."""
+    trials, depth = check_count("trials", trials), check_count("depth", depth)
+    width, size = check_count("width", width), number("size", size, 0)
+    Q, R = np.linalg.qr(rng.standard_normal((trials, depth, width, width)))
     return size * Q * np.sign(np.diagonal(R, axis1=-2, axis2=-1))[..., None, :]
 
 
@@ -202,9 +175,7 @@ def end_to_end(weights):
 
 
 def gradient(weights, X, Y):
-    """Gradient (..., N, width, width) of |H X - Y|^2 / 2, H the product of the weights; X, Y: (...,
-    width, samples).
-    """
+    """Gradient, as weights, of |H X - Y|^2 / 2, H their product; X, Y: (..., width, samples)."""
     return _gradient(*_fitting(weights, X, Y))
 
 

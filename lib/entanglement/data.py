@@ -18,9 +18,8 @@ DRAWN = ("key", "star")
 
 def noise(rng, count, input_dim):
     """Independent N(0, 1) inputs, (count, input_dim). rng: NumPy Generator."""
-    return rng.standard_normal(
-        (arguments.count("count", count), arguments.count("input_dim", input_dim))
-    )
+    count, input_dim = arguments.count("count", count), arguments.count("input_dim", input_dim)
+    return rng.standard_normal((count, input_dim))
 
 
 def digits(centred=False, digits="bundled"):
@@ -80,14 +79,8 @@ def _kept(argument, what, load):
 def _mnist():
     from sklearn.datasets import fetch_openml
 
-    X, y = fetch_openml(
-        "mnist_784",
-        version=1,
-        return_X_y=True,
-        as_frame=False,
-        parser="liac-arff",  # the other one needs pandas
-        n_retries=1,
-    )
+    options = dict(as_frame=False, parser="liac-arff")  # the other one needs pandas
+    X, y = fetch_openml("mnist_784", version=1, return_X_y=True, n_retries=1, **options)
     return X[-10_000:].astype(float), y[-10_000:].astype(int)
 
 
@@ -99,8 +92,7 @@ def _lfw():
 
 
 def photograph(name, shape):
-    """One of PHOTOGRAPHS as a grey picture of `shape` (rows, columns), 0 (black) to 1; cut to the
-    shape's proportions, centred.
+    """One of PHOTOGRAPHS, grey, of `shape` (rows, columns), 0 (black) to 1; its centred part.
 
     Source: the pictures that scikit-image ships (public domain or CC0; see README).
     """
@@ -114,8 +106,7 @@ def photograph(name, shape):
 
 
 def faces(shape=(25, 25)):
-    """The 100 faces of scikit-image's lfw_subset as (100, rows, columns), 0 to 1; 25 x 25 pixels,
-    enlarged to any other `shape`.
+    """The 100 faces of scikit-image's lfw_subset, (100, rows, columns), 0 to 1, 25 x 25 enlarged.
 
     The other 100 of its 200 pictures show no face and are left out. They are people, and no licence
     is stated: nothing here publishes them. Source: Labeled Faces in the Wild (Huang et al. 2007).
@@ -124,17 +115,14 @@ def faces(shape=(25, 25)):
     from skimage.data import lfw_subset
 
     shape = arguments.shape("shape", shape, 1, 2)
-    enlarged = [
-        _resized(Image.fromarray(face), shape) for face in lfw_subset()[:100].astype(np.float32)
-    ]
-    return np.clip(enlarged, 0, 1)
+    small = lfw_subset()[:100].astype(np.float32)
+    return np.clip([_resized(Image.fromarray(face), shape) for face in small], 0, 1)
 
 
 def drawn_faces(count, shape=(50, 50)):
     """`count` faces drawn here, (count, rows, columns), 0 to 1: no person, alike as faces are.
 
-    The i-th is the same whatever the count: its eleven proportions and greys come from a seed of
-    its own.
+    The i-th is the same whatever the count: its proportions and greys come from its own seed.
     """
     count, shape = arguments.count("count", count), arguments.shape("shape", shape, 1, 2)
     y, x = np.meshgrid(*(2 * (np.arange(size) + 0.5) / size - 1 for size in shape), indexing="ij")
@@ -146,9 +134,8 @@ def _face(x, y, rng):
 
     def paint(canvas, grey, x0, y0, width, height):
         from_centre = np.hypot((x - x0) / width, (y - y0) / height)
-        cover = 1 / (
-            1 + np.exp(np.clip(20 * (from_centre - 1) * min(width, height) ** 0.5, -60, 60))
-        )
+        edge = np.clip(20 * (from_centre - 1) * min(width, height) ** 0.5, -60, 60)
+        cover = 1 / (1 + np.exp(edge))
         return canvas + cover * (grey - canvas)
 
     skin, hair, wall, iris = rng.uniform((0.6, 0.1, 0.3, 0.05), (0.85, 0.35, 0.6, 0.2))
@@ -167,10 +154,9 @@ def _face(x, y, rng):
 
 
 def standardised(picture, columns=False):
-    """A picture (rows, columns) with mean 0 and variance 1, as a whole or column by column; a
-    constant column becomes 0.
+    """A picture (rows, columns) with mean 0 and variance 1, as a whole or column by column.
 
-    ValueError for a picture of which nothing is left, or that holds NaN.
+    A constant column becomes 0. ValueError if nothing is left, or for NaN.
     """
     picture = arguments.stack("picture", picture, "rows", "columns")
     axis = 0 if flag("columns", columns) else None
@@ -184,9 +170,7 @@ def standardised(picture, columns=False):
 
 
 def silhouette(name, shape):
-    """A binary picture (rows, columns), True where the figure is: "horse" (scikit-image's), or one
-    of DRAWN, drawn here.
-    """
+    """A binary picture (rows, columns), True where the figure is: "horse", or one of DRAWN."""
     from PIL import Image
     from skimage.data import horse
 
@@ -198,9 +182,8 @@ def silhouette(name, shape):
     if name == "star":
         outer, inner, half = 0.95, 0.363, np.pi / 5  # radii of tips and notches
         turn = np.abs((np.arctan2(x, -y - 0.05) + half) % (2 * half) - half)  # from the nearest tip
-        return np.hypot(x, y + 0.05) < outer * inner * np.sin(half) / (
-            inner * np.sin(half - turn) + outer * np.sin(turn)
-        )
+        beside = inner * np.sin(half - turn) + outer * np.sin(turn)
+        return np.hypot(x, y + 0.05) < outer * inner * np.sin(half) / beside
     if name == "key":
         from_bow = np.hypot(x + 0.5, y)
         shaft = (np.abs(y) < 0.1) & (x > -0.2) & (x < 0.9)
@@ -255,9 +238,7 @@ def _array(path, shape, told):
 
 
 def _grey(picture):
-    """A picture of any mode in 8 bits: deep ones (16 bits, float) scaled to their range,
-    transparent ones on white.
-    """
+    """A picture in 8 bits: deep ones scaled to their range, transparent ones on white."""
     from PIL import Image
 
     if picture.mode[0] in "IF":
@@ -274,9 +255,7 @@ def _resized(picture, shape):
 
 
 def _cut(picture, shape):
-    """The centred part of a grey 8 bit picture that has the proportions of `shape`, resized to it,
-    0 to 1.
-    """
+    """The centred part of a grey picture that has the proportions of `shape`, resized, 0 to 1."""
     scale = min(picture.height / shape[0], picture.width / shape[1])
     half = scale * shape[1] / 2, scale * shape[0] / 2
     x, y = picture.width / 2, picture.height / 2

@@ -1,5 +1,4 @@
-"""Classifiers of images as defences: exact worst cases where their scores are linear, attacks where
-they are not.
+"""Classifiers of images as defences: exact worst cases where scores are linear, else attacks.
 
 A defence is a function from images (P, d) to scores (P, C), the largest of which names the class,
 and to a second function: slope(first, second), classes (P,) each, is the gradient (P, d) of the
@@ -55,8 +54,7 @@ class Decoder:
     """Scores by the proper velocities w_c of ten networks, or as many as there are.
 
     p, G: (C, d), (C, d, d), one network a class, as velocity_parts, whole_parts and drawn_parts
-    give them; centre: (d,), taken off every image. `linear` is the same networks' Linear, which
-    scores by <r_c, x'>.
+    give them; centre: (d,), taken off every image. `linear`: their Linear, by <r_c, x'>.
     """
 
     def __init__(self, p, G, centre):
@@ -100,9 +98,7 @@ class Perceptron:
         return h @ V + c, lambda first, second: ((h > 0) * (V.T[first] - V.T[second])) @ W.T * scale
 
     def _errors(self, X, labels):
-        """Of the mean cross-entropy: gradients by the scores (P, C) and by what enters the hidden
-        units (P, hidden), with Z and the hidden units.
-        """
+        """Gradients of the mean cross-entropy by scores (P, C) and hidden sums; Z, hidden."""
         Z, h = self.hidden(X)
         scores = h @ self.weights[2] + self.weights[3]
         error = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -127,7 +123,7 @@ def train(X, labels, rng, limits, radius=0.0, hidden=64, steps=200, rate=0.3):
     radius: above 0, adversarially (Madry et al. 2018): each step takes images that three steps of
     an attack moved by at most this much from a random start. rng: NumPy Generator.
     """
-    X, limits = arguments.inputs("X", X), _limits(limits)
+    X, limits = arguments.inputs("X", X), arguments.limits(limits)
     radius, rate = arguments.number("radius", radius, 0), arguments.number("rate", rate, 0)
     units, labels = arguments.count("hidden", hidden), _labels(labels, X, MOST_CLASSES)
     classes = 1 + labels.max()
@@ -155,7 +151,7 @@ def attack(defence, X, labels, radius, rng, limits, rivals=9, rounds=1, steps=20
     steps that shrink from 2 radius; the first of `rounds` starts at X, the others at random.
     limits: (least, greatest) value of a pixel, which X keeps.
     """
-    X, limits = arguments.stack("X", X, "P", "d"), _limits(limits)
+    X, limits = arguments.stack("X", X, "P", "d"), arguments.limits(limits)
     low, high = _box(X, arguments.number("radius", radius, 0), limits)
     scores, _ = defence(X)
     labels, moved = _labels(labels, X, scores.shape[1]), X.copy()
@@ -200,12 +196,11 @@ def tilted(x, tangent, rng):
     """
     x = arguments.inputs("x", x)
     tangent = np.broadcast_to(arguments.numbers("tangent", tangent, 0), len(x))[:, None]
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    unit = _unit(x)
     across = rng.standard_normal(x.shape)
     across -= np.sum(across * unit, axis=1, keepdims=True) * unit
-    return (unit + tangent * across / np.linalg.norm(across, axis=1, keepdims=True)) / np.hypot(
-        1, tangent
-    )
+    leaning = unit + tangent * across / np.linalg.norm(across, axis=1, keepdims=True)
+    return leaning / np.hypot(1, tangent)
 
 
 def whole_parts(layer, x, depth, rng):
@@ -217,8 +212,7 @@ def whole_parts(layer, x, depth, rng):
 
 
 def drawn_parts(layer, x, depth, rng):
-    """The same from the exact law on all of R^d, at a cost that does not grow with the width, which
-    has to be d at least.
+    """The same from the exact law on all of R^d, at a cost that is the same at every width >= d.
 
     Source: the coordinates of d inputs go through upper triangular T, the norm of the margins and
     chi_{k-1}, chi_{k-2}, ... on the diagonal, N(0, 1) above it.
@@ -255,13 +249,6 @@ def _box(X, radius, limits):
     """Least and greatest images (P, d) that an attack may reach."""
     arguments.numbers("X", X, *limits)
     return np.maximum(X - radius, limits[0]), np.minimum(X + radius, limits[1])
-
-
-def _limits(limits):
-    limits = arguments.numbers("limits", limits)
-    if limits.shape != (2,) or not limits[0] < limits[1]:
-        raise ValueError(f"limits: {limits.tolist()} is not (least, greatest)")
-    return limits
 
 
 def _labels(labels, X, classes):

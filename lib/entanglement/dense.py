@@ -1,6 +1,4 @@
-"""DenseNetwork: the same network with its matrices in torch; the oracle of LazyNetwork, and the one
-with gradients.
-"""
+"""DenseNetwork: the network with its matrices in torch, and gradients; LazyNetwork's oracle."""
 
 import numpy as np
 import torch
@@ -13,14 +11,11 @@ from entanglement.pairs import Velocity
 class DenseNetwork(Network):
     """A network inferred from one sample by drawing every pool whole and keeping rows by the rule.
 
-    After fit, `weights` lists the kept rows of each layer as float64 tensors: (width, d), then
-    (width, width).
+    After fit, `weights` lists the kept rows of each layer as float64 tensors, the first (width, d).
     """
 
     def fit(self, x, labels=None):
-        """Infer the network from one training input x (d,); labels: wanted bits (width,) for
-        `labelled`. Returns self.
-        """
+        """Infer from one input x (d,); labels: bits (width,) for `labelled`. Returns self."""
         unit = torch.from_numpy(self._start(x, labels))
         n, k, d = self.layer.pool, self.width, self.input_dim
         size = 8 * (n * max(d, k) + k * (d + (self.depth - 1) * k))
@@ -45,20 +40,16 @@ class DenseNetwork(Network):
         layer = self._number(layer)
         tensor = isinstance(X, torch.Tensor)
         checked = self._inputs(X.detach().numpy() if tensor else X)
-        # dividing by a constant changes no gradient: features do not depend on the scale
-        feature = (
-            X.double() / X.detach().double().abs().amax(dim=1, keepdim=True)
-            if tensor
-            else torch.from_numpy(checked)
-        )
+        feature = torch.from_numpy(checked)
+        if tensor:  # dividing by a constant changes no gradient: features know no scale
+            feature = X.double() / X.detach().double().abs().amax(dim=1, keepdim=True)
         for W in self.weights[:layer]:
             feature = feature @ W.T
             feature = feature / feature.norm(dim=1, keepdim=True)
         return feature if tensor else feature.numpy()
 
     def trajectory(self, X):
-        """Proper velocities of the rows of X (P, d) at the input and after every layer: a Velocity
-        of shape (depth + 1, P).
+        """Velocity (depth + 1, P) of the rows of X (P, d), at the input and after every layer.
 
         Each pair carries its own orthonormal frame (training feature, rest), so that no angle is
         lost to cancellation, and w as p e^q with q >= 0. Where the gain is negative (M < 1),
@@ -68,11 +59,8 @@ class DenseNetwork(Network):
         unit = self.training_input
         along, rest, norm = _split(unit, X)
         inside = norm <= DEPENDENT
-        frame, p, q = (
-            rest / torch.where(inside, 1.0, norm),
-            along / torch.where(inside, 1.0, norm),
-            0 * norm,
-        )
+        size = torch.where(inside, 1.0, norm)
+        frame, p, q = rest / size, along / size, 0 * norm
         path = []
         for W in [None, *self.weights]:
             if W is not None:
@@ -92,9 +80,7 @@ class DenseNetwork(Network):
         return Velocity(path.log_abs[-1], path.sign[-1])
 
     def pull_back(self):
-        """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit
-        feature.
-        """
+        """Unit vector (d,) along H^T u_L, H = W_L ... W_1, u_L the unit training feature."""
         self._fitted("net")
         v = torch.from_numpy(self.transform(self.training_input.numpy()[None])[0])
         for W in reversed(self.weights):
@@ -104,9 +90,7 @@ class DenseNetwork(Network):
 
 
 def _split(unit, X):
-    """Components of the columns of X along `unit`, what is left of them, and its norms;
-    Gram-Schmidt twice.
-    """
+    """Components of the columns of X along `unit`, the rest, its norms; Gram-Schmidt twice."""
     first = unit @ X
     rest = X - torch.outer(unit, first)
     second = unit @ rest

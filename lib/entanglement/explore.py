@@ -43,6 +43,7 @@ def table():
     """
     layers = [_wide(WIDTH, ratio) for ratio in RATIOS]
     depths = np.arange(DEEPEST + 1)
+    photo = np.uint8(255 * data.photograph("cat", (SIDE, SIDE)))
     return {
         "dim": WIDTH,
         "layers": [
@@ -56,16 +57,13 @@ def table():
             for label, layer, depth in ROWS
         ],
         "pictures": [_picture(ratio) for ratio in PICTURES],
-        "photo": base64.b64encode(
-            np.uint8(255 * data.photograph("cat", (SIDE, SIDE))).tobytes()
-        ).decode(),
+        "photo": base64.b64encode(photo.tobytes()).decode(),
         "drawing": "".join(np.where(data.silhouette("key", (SIDE, SIDE)), "1", "0").ravel()),
     }
 
 
 def depth_needed(layer):
-    """Layers until half of the unseen inputs are within 1 % of an end, a whole number; by the exact
-    law of w_L at this width, d = WIDTH."""
+    """Layers until half of unseen inputs are within 1 % of an end, by the law of w_L; d = WIDTH."""
     edge = 1 / np.tan(np.pi * ARRIVED)
     score = np.linspace(-5, 5, 81)
     weight = np.exp(-(score**2) / 2)
@@ -84,8 +82,7 @@ def depth_needed(layer):
 
 
 def polynomial(function, degree=6):
-    """Coefficients (degree + 1,), constant first, of a smooth function of a normal score; within
-    1e-6 of what explore.js draws from."""
+    """Coefficients (degree + 1,), constant first, of a function of a normal score; to 1e-6."""
     score = np.linspace(-4.5, 4.5, 181)
     return _short(np.polynomial.polynomial.polyfit(score, function(score), degree), 8)
 
@@ -112,9 +109,8 @@ def _picture(ratio):
     if layer.selects:
 
         def threshold(score):  # the kept share of the rows is Beta(k + 1, n - k)
-            share = special.betaincinv(
-                layer.width + 1, layer.pool - layer.width, special.ndtr(score)
-            )
+            dropped = layer.pool - layer.width
+            share = special.betaincinv(layer.width + 1, dropped, special.ndtr(score))
             return layer.law.threshold(np.minimum(share, 1))
 
         found["threshold"] = polynomial(threshold)

@@ -1,6 +1,4 @@
-"""A layer: its width, its pool and its rule, checked here once and nowhere below; and its margins,
-drawn in O(k).
-"""
+"""A layer: width, pool and rule, checked here and nowhere below; its margins, drawn in O(k)."""
 
 from dataclasses import dataclass
 from functools import lru_cache, wraps
@@ -13,12 +11,11 @@ WIDEST = 10**7  # where the closed forms have been tried
 
 @dataclass(frozen=True)
 class Layer:
-    """`width` rows kept of a `pool` of Gaussian ones by a `rule`; pool None or width: an ordinary
-    layer, rule "none".
+    """`width` rows kept of a `pool` of Gaussian ones by a `rule`.
 
-    width: 2 to 10^7; pool: width to 10^15; rule: one of rules.RULES. Hashable; equal if the three
-    are. ValueError naming width, pool or rule. The layer is the authors' (arXiv 2309.15669), rule
-    "largest".
+    pool None or width: an ordinary layer, rule "none". width: 2 to 10^7; pool: width to 10^15;
+    rule: one of rules.RULES. Hashable; equal if the three are. ValueError naming width, pool or
+    rule. The layer is the authors' (arXiv 2309.15669), rule "largest".
     """
 
     width: int
@@ -52,9 +49,7 @@ class Layer:
 
 
 def require(layer, least=2, selects=False):
-    """`layer`, refused unless it is a Layer of width `least` or more, with more candidates than
-    rows kept if `selects`.
-    """
+    """`layer`, refused unless a Layer of width `least` or more, of a larger pool if `selects`."""
     if not isinstance(layer, Layer):
         raise ValueError(f"layer: {layer!r} is not a Layer; want Layer(width, pool, rule)")
     if layer.width < least:

@@ -18,22 +18,17 @@ class LazyNetwork(Network):
     """A network inferred from one sample, without its matrices.
 
     Later inputs extend the sampled weights and never change an earlier answer (to rounding);
-    weights are drawn in the order in which rows bring new directions, so how inputs are batched
-    changes nothing.
+    weights are drawn in the order in which rows bring new directions, however inputs are batched.
     """
 
     def fit(self, x, labels=None):
-        """Infer the network from one training input x (d,); labels: wanted bits (width,) for
-        `labelled`. Returns self.
-        """
+        """Infer from one input x (d,); labels: bits (width,) for `labelled`. Returns self."""
         unit = self._start(x, labels)
         self._refuse("depth", 1)
         self.basis = unit[:, None]  # (d, N) orthonormal, training input first
         self._streams = np.random.default_rng(self.seed).spawn(self.depth)
-        self.frames, self.triangles = (
-            [],
-            [],
-        )  # per layer Q (k, r) and T (r, N): W on the span is Q T
+        # per layer Q (k, r) and T (r, N): W on the span is Q T
+        self.frames, self.triangles = [], []
         for stream in self._streams:
             a = margins(self.layer, stream, labels=self.labels)
             norm = np.linalg.norm(a)
@@ -44,8 +39,7 @@ class LazyNetwork(Network):
     def transform(self, X, layer=None):
         """Unit features (P, width) of the rows of X (P, d) after `layer` layers (default: all).
 
-        Raises ValueError for a wrong shape, NaN, inf, a zero row, or a span of inputs that memory
-        cannot hold.
+        ValueError for a wrong shape, NaN, inf, a zero row, or a span beyond memory.
         """
         layer = self._number(layer)
         for depth, D, P in self._walk(self._place(X)):
@@ -56,15 +50,12 @@ class LazyNetwork(Network):
                 return (self.frames[layer - 1] @ (unit / np.linalg.norm(unit, axis=0))).T
 
     def trajectory(self, X):
-        """Proper velocities of the rows of X (P, d) at the input and after every layer: a Velocity
-        of shape (depth + 1, P).
-        """
+        """Velocity (depth + 1, P) of the rows of X (P, d), at the input and after every layer."""
         steps = [_velocity(D, P) for _, D, P in self._walk(self._place(X))]
         return Velocity(*(np.array(part) for part in zip(*steps, strict=True)))
 
     def proper_velocity(self, X):
-        """(ln|w|, sign of w) of each row of X (P, d) with the training input, at the last layer;
-        arrays (P,).
+        """(ln|w|, sign of w) of each row of X (P, d) at the last layer, arrays (P,).
 
         w = cot(theta_L). Right beyond float cancellation. A row on the line of the training input
         has ln|w| = inf.
@@ -74,9 +65,7 @@ class LazyNetwork(Network):
         return _velocity(D, P)
 
     def pull_back(self):
-        """Unit vector (d,) along H^T u_L, H = W_L ... W_1 and u_L the training input's unit
-        feature; samples all d directions.
-        """
+        """Unit vector (d,) along H^T u_L, as of DenseNetwork; samples all d directions."""
         self._fitted("net")
         self._place(self._inputs(np.eye(self.input_dim)))
         v = np.ones(1)  # u_L is the first column of the last frame
@@ -86,9 +75,7 @@ class LazyNetwork(Network):
         return self.basis @ v
 
     def _walk(self, C):
-        """(layer, D, P) with coordinates e^D P of inputs C (N, P) on each layer's frame; P stays
-        within range at any depth.
-        """
+        """(layer, D, P), coordinates e^D P of inputs C (N, P) on each frame; P within range."""
         D, P = np.zeros(len(C)), C
         yield 0, D, P
         for layer, T in enumerate(self.triangles, 1):
@@ -101,9 +88,7 @@ class LazyNetwork(Network):
             yield layer, D, P
 
     def _place(self, X):
-        """Coordinates (N, P) of the rows of X on the input basis, which grows by the directions
-        that are new.
-        """
+        """Coordinates (N, P) of the rows of X on the input basis, which grows where new."""
         X = self._inputs(X)
         size = 8 * self.input_dim * min(self.input_dim, len(X))
         arguments.memory("X", f"{len(X)} inputs of dimension {self.input_dim}", size)
@@ -155,9 +140,7 @@ def _append(Q, T, stream, total):
 
 
 def _split(Q, x):
-    """Coordinates of x on the orthonormal columns of Q, and what is left of x, by Gram-Schmidt
-    twice.
-    """
+    """Coordinates of x on the orthonormal columns of Q, and the rest, by Gram-Schmidt twice."""
     first = Q.T @ x
     rest = x - Q @ first
     second = Q.T @ rest

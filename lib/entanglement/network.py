@@ -5,14 +5,12 @@ import numpy as np
 from entanglement import arguments, rules
 from entanglement.layer import require
 
-DEPENDENT = (
-    1e-14  # an input this close to the span of earlier ones, relative to its norm, counts as inside
-)
+# an input this close to the span of earlier ones, relative to its norm, counts as inside
+DEPENDENT = 1e-14
 
 
 class Network:
-    """A network of `depth` layers, inferred by `fit` from one training input; seed: a whole number
-    of 0 or more.
+    """A network of `depth` layers, inferred by `fit` from one input; seed: a whole number >= 0.
 
     `labels` of fit are used by the rule `labelled` alone. ValueError naming the argument.
     """

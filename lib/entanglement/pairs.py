@@ -28,9 +28,7 @@ class Velocity(NamedTuple):
 
 
 def step(w, A, B, z):
-    """The law of a pair: w -> (A w + z) / B, carried as (ln|w|, sign); arrays of one shape, A, B >
-    0.
-    """
+    """One layer, w -> (A w + z) / B, of a Velocity; arrays of one shape, A, B > 0."""
     A, B = (arguments.numbers(name, one, 0, open=True) for name, one in (("A", A), ("B", B)))
     z = arguments.numbers("z", z)
     size = np.maximum(w.log_abs, 0)  # taken out, so that exp stays in range
@@ -40,8 +38,7 @@ def step(w, A, B, z):
 
 
 def accumulate(start, A, B, z):
-    """`step` after `step`, its fast form: velocities after each of the layers A, B > 0 and z, all
-    of shape (layers, ...).
+    """Velocities after each of the layers A, B > 0 and z, (layers, ...): `step` made fast.
 
     start: a Velocity of shape (...), or broadcastable to it. Returns a Velocity of shape (layers,
     ...). Within a block w_l = Lambda_l (w_0 + S_l), Lambda_l = prod A_j/B_j, S_l = sum_j
@@ -69,8 +66,7 @@ def accumulate(start, A, B, z):
 
 
 def simulate(layer, theta, depth, trials=1, seed=0, keep=None, opposite=False):
-    """Proper velocities of `trials` pairs, each through its own network, exact in law at every
-    width and depth.
+    """Proper velocities of `trials` pairs, a network each, exact in law at every width and depth.
 
     theta: starting angle in radians, a scalar or one per trial; measured from pi if `opposite`.
     seed: whatever default_rng takes. keep: the layers to return, increasing, 0..depth (default: all
@@ -82,13 +78,11 @@ def simulate(layer, theta, depth, trials=1, seed=0, keep=None, opposite=False):
     depth, trials = arguments.count("depth", depth, 0), arguments.count("trials", trials)
     keep = _check_keep(keep, depth)
     theta = arguments.angles(theta)
-    if theta.ndim > 0 and np.shape(theta) != (trials,):
-        raise ValueError(
-            f"theta: shape {np.shape(theta)} is neither a scalar nor ({trials},), one angle a trial"
-        )
-    arguments.memory(
-        "trials", f"{trials} trials of {len(keep)} layers", 16 * trials * (len(keep) + 8)
-    )
+    if theta.shape not in ((), (trials,)):
+        want = f"neither a scalar nor ({trials},), one angle a trial"
+        raise ValueError(f"theta: shape {theta.shape} is {want}")
+    size = 16 * trials * (len(keep) + 8)
+    arguments.memory("trials", f"{trials} trials of {len(keep)} layers", size)
     state = velocity(np.broadcast_to(theta, trials), opposite)
     kept = Velocity(np.empty((len(keep), trials)), np.empty((len(keep), trials)))
     _store(kept, keep, 0, Velocity(*(part[None] for part in state)))
@@ -105,8 +99,7 @@ def simulate(layer, theta, depth, trials=1, seed=0, keep=None, opposite=False):
 
 
 def margin_norms(layer, rng, size=()):
-    """A = norm of the margins of independent layers, an array of shape `size`; rng: NumPy
-    Generator.
+    """A = norm of the margins of independent layers, of shape `size`; rng: NumPy Generator.
 
     From width 32 on theory feeds the simulation: O(1) each, from theory's quantile function. Margin
     by margin below.
@@ -125,14 +118,13 @@ def margin_norms(layer, rng, size=()):
 
 
 def directions(layer, depth, inputs=2, trials=1, seed=0):
-    """The direction r that decides every side, sign<r, x'>, of `trials` networks, seen from a few
-    inputs; exact in law.
+    """The direction r of `trials` networks, seen from a few inputs; exact in law.
 
-    Returns unit vectors (trials, inputs): r projected on the training input (first, positive) and
-    on orthonormal unseen directions, 2 <= inputs <= width. seed: whatever default_rng takes.
-    Source: the first row of T_L ... T_1, T upper triangular with A, chi_{k-1}, chi_{k-2}, ... on
-    the diagonal and N(0, 1) above it; layers are alike, so the product is taken backwards, one row
-    at a time.
+    Every side is sign<r, x'>. Returns unit vectors (trials, inputs): r projected on the training
+    input (first, positive) and on orthonormal unseen directions, 2 <= inputs <= width. seed:
+    whatever default_rng takes. Source: the first row of T_L ... T_1, T upper triangular with A,
+    chi_{k-1}, chi_{k-2}, ... on the diagonal and N(0, 1) above it; layers are alike, so the product
+    is taken backwards, one row at a time.
     """
     width, depth = require(layer).width, arguments.count("depth", depth)
     inputs, trials = arguments.count("inputs", inputs, 2, width), arguments.count("trials", trials)
@@ -149,11 +141,9 @@ def directions(layer, depth, inputs=2, trials=1, seed=0):
 
 
 def velocity(theta, opposite=False):
-    """Proper velocity cot(theta) of an angle in (0, pi), radians, any shape; of pi - theta if
-    `opposite`.
+    """Proper velocity cot(theta), theta in (0, pi), radians, any shape; `opposite`: of pi - theta.
 
-    `opposite` reaches angles nearer to pi than floats do: velocity(1e-200, opposite=True) stands at
-    pi - 1e-200.
+    `opposite` reaches angles nearer to pi than floats do, such as pi - 1e-200.
     """
     theta = arguments.angles(theta)
     cosine = np.cos(theta)
@@ -162,17 +152,13 @@ def velocity(theta, opposite=False):
 
 
 def angle(velocity):
-    """theta in [0, pi] (radians) of a Velocity, any shape; small angles keep their relative
-    precision.
-    """
+    """theta in [0, pi] (radians) of a Velocity, any shape; right however small."""
     small = np.arctan(np.exp(-velocity.log_abs))
     return np.where(velocity.sign < 0, np.pi - small, small)
 
 
 def rapidity(velocity):
-    """Rapidity arsinh(w) in nats, sign kept, of a Velocity, any shape: about ln|w| + ln 2 once |w|
-    >> 1.
-    """
+    """Rapidity arsinh(w) in nats, sign kept, of a Velocity, any shape; ln|w| + ln 2 far out."""
     return velocity.sign * rapidity_of_log(velocity.log_abs)
 
 

@@ -1,6 +1,4 @@
-"""`make sweep`: the phase diagram, the depth that it takes to entangle, over width and
-over-parameterisation; an example of a sweep.
-"""
+"""`make sweep`: the depth that it takes to entangle, over width and n/k; an example of a sweep."""
 
 import argparse
 import sys
@@ -22,8 +20,7 @@ GRID = dict(
 
 
 def entangling_depth(width, ratio, seed):
-    """Depth at which the median |w| of PAIRS independent Gaussian inputs (d = k) with the training
-    input first reaches ENTANGLED.
+    """Depth at which the median |w| of PAIRS independent pairs (d = k) reaches ENTANGLED.
 
     Rule `largest`, pool = ratio times width, rounded. Only |w| is carried from one stretch of
     layers to the next: its law is a chain of its own, as w -> -w changes no probability.
@@ -32,9 +29,8 @@ def entangling_depth(width, ratio, seed):
     theta = pairs.independent_angles(np.random.default_rng([seed, 0]), PAIRS, width)
     while True:
         layers = min(max(64, depth), LAYERS)
-        log_abs = pairs.simulate(
-            Layer(width, pool), theta, layers, trials=PAIRS, seed=[seed, 1, depth]
-        ).log_abs
+        chosen = dict(trials=PAIRS, seed=[seed, 1, depth])
+        log_abs = pairs.simulate(Layer(width, pool), theta, layers, **chosen).log_abs
         reached = np.median(log_abs, axis=0) >= np.log(ENTANGLED)
         if reached.any():
             return dict(pool=pool, depth=depth + int(np.argmax(reached)))
@@ -44,19 +40,14 @@ def entangling_depth(width, ratio, seed):
 def main(arguments=None):
     """The phase diagram, into build/sweep/phase.sqlite and phase.csv."""
     parser = argparse.ArgumentParser(prog="python -m entanglement.phase", description=main.__doc__)
-    parser.add_argument(
-        "--scheduler", help="address of a dask scheduler; without one, processes of this machine"
-    )
-    parser.add_argument(
-        "--jobs", type=int, default=-1, help="how many processes (-1: one per core)"
-    )
+    where = "address of a dask scheduler; without one, processes of this machine"
+    parser.add_argument("--scheduler", help=where)
+    parser.add_argument("--jobs", type=int, default=-1, help="how many processes (-1: one a core)")
     parser.add_argument("--retry", action="store_true", help="run again what ended in an error")
     options = parser.parse_args(arguments)
     path = output_dir().parent / "sweep" / "phase.sqlite"
     try:
-        lines = sweep(
-            entangling_depth, GRID, 1, path, options.scheduler, options.jobs, options.retry
-        )
+        lines = sweep(entangling_depth, GRID, 1, path, **vars(options))
     except ValueError as error:
         sys.exit(f"sweep: {error}")
     except KeyboardInterrupt:
@@ -67,8 +58,6 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    from entanglement import (
-        phase as importable,  # so that workers find the function by the name of its module
-    )
+    from entanglement import phase  # so that workers find the function by its module's name
 
-    importable.main()
+    phase.main()

@@ -14,9 +14,7 @@ def legendre(count):
 
 @lru_cache(maxsize=8)
 def hermite(count):
-    """Nodes and weights (count,) of Gauss-Hermite, for an average over N(0, 1) of a function that
-    is smooth on its scale.
-    """
+    """Nodes and weights (count,) of Gauss-Hermite, averages over N(0, 1) of smooth functions."""
     z, weight = np.polynomial.hermite_e.hermegauss(count)
     return z, weight / weight.sum()
 
@@ -28,9 +26,7 @@ def normal_density(z):
 
 @lru_cache(maxsize=8)
 def normal_trapezoid(count):
-    """The same on an even grid from -8.5 to 8.5: for functions that are steep within a standard
-    deviation.
-    """
+    """The same on an even grid from -8.5 to 8.5, for functions that are steep."""
     z = np.linspace(-8.5, 8.5, count)
     weight = normal_density(z)
     return z, weight / weight.sum()

@@ -1,5 +1,4 @@
-"""Information reconciliation: the authors' masks, what a stranger reads, what the public rows give
-away, and a code-offset.
+"""Information reconciliation: masks, what a stranger reads, public rows, and a code-offset.
 
 The authors publish message * sign(unit feature of the key) together with the network; whoever has
 another input decodes with its signs. The code-offset (Juels and Wattenberg 1999) on the largest
@@ -23,16 +22,12 @@ from entanglement.theory.chain import mean_after
 
 
 def pad(net, X, layer=None):
-    """Signs (P, width) of the unit features of the rows of X (P, d) after `layer` layers (default:
-    all): -1 and +1.
-    """
+    """Signs (P, width), -1 and +1, of the rows' features after `layer` layers (default: all)."""
     return np.where(net.transform(X, layer) < 0, -1.0, 1.0)
 
 
 def mask(message, pad):
-    """The message times the pad, both of -1 and +1 and of one last axis; masking twice gives the
-    message back.
-    """
+    """The message times the pad, both -1 and +1, of one last axis; twice gives the message back."""
     message, pad = signs("message", message), signs("pad", pad)
     if message.shape[-1:] != pad.shape[-1:]:
         raise ValueError(f"pad: shape {pad.shape} does not fit the message's {message.shape}")
@@ -40,9 +35,7 @@ def mask(message, pad):
 
 
 def bit_error(decoded, message):
-    """Share of differing bits along the last axis of two arrays of -1 and +1 that broadcast: 0
-    recovered, 1 inverted, 1/2 nothing.
-    """
+    """Share of differing bits, -1 and +1, along the last axis: 0 recovered, 1 inverted."""
     return np.mean(signs("decoded", decoded) != signs("message", message), axis=-1)
 
 
@@ -53,30 +46,26 @@ def folded(error):
 
 
 def pixel_errors(layer, velocity, rng):
-    """Share of wrong pixels of one decoder in each of P networks, from the proper velocity (P,) at
-    the last layer's input; exact.
+    """Share (P,) of wrong pixels of one decoder in each of P networks; exact.
 
-    velocity: a Velocity of shape (P,), as pairs.simulate returns for keep=[depth - 1] less its last
-    axis. Rule `largest`.
+    velocity: a Velocity (P,) at the last layer's input, as simulate returns for keep=[depth - 1]
+    less its last axis. Rule `largest`.
     """
-    w = velocity.sign * np.exp(np.minimum(velocity.log_abs, 700))
-    return np.array(
-        [
-            np.mean((a := margins(layer, rng)) * (a * wi + rng.standard_normal(layer.width)) < 0)
-            for wi in w
-        ]
-    )
+    errors = []
+    for w in velocity.sign * np.exp(np.minimum(velocity.log_abs, 700)):
+        a = margins(layer, rng)
+        errors.append(np.mean(a * (a * w + rng.standard_normal(layer.width)) < 0))
+    return np.array(errors)
 
 
 # --- what is public  ----
 
 
 def public_rows(layer, x, depth, rng):
-    """The matrices W_1 .. W_L (list of (width, .)) of a network inferred from x (d,), rule
-    `largest`; the pool is never drawn.
+    """The matrices W_1 .. W_L, a list, of a network inferred from x (d,), rule `largest`.
 
-    A kept row is a u + (I - u u^T) g with margin a, unit training feature u and fresh g: exact in
-    law.
+    The pool is never drawn. A kept row is a u + (I - u u^T) g with margin a, unit training feature
+    u and fresh g: exact in law.
     """
     unit, weights, width = one_input("x", x), [], require(layer).width
     for _ in range(count("depth", depth)):
@@ -88,11 +77,10 @@ def public_rows(layer, x, depth, rng):
 
 
 def guessed_key(rng, weights, rounds):
-    """The key's direction up to sign, a unit vector (d,), found without it: power iteration on H^T
-    H, H = W_L ... W_1, from noise.
+    """The key's direction up to sign (d,), without it: power iteration on H^T H, from noise.
 
-    weights: [W_1, .., W_L], arrays; rounds: of the iteration, each through all layers and back;
-    rng: of the first guess.
+    H = W_L ... W_1. weights: [W_1, .., W_L], arrays; rounds: of the iteration, each through all
+    layers and back; rng: of the first guess.
     """
     v = rng.standard_normal(weights[0].shape[1])
     for _ in range(count("rounds", rounds)):
@@ -106,11 +94,9 @@ def guessed_key(rng, weights, rounds):
 
 
 class Helper(NamedTuple):
-    """What is published: indices of the selected coordinates, a codeword plus their signs, and a
-    hash to check against.
+    """What is published: coordinates kept, a codeword plus their signs, a hash to check against.
 
-    The hash lets anybody try all 2^code.k codewords: a secret of practical size takes a longer
-    code.
+    The hash lets anybody try all 2^code.k codewords: a practical secret takes a longer code.
     """
 
     kept: np.ndarray
@@ -119,9 +105,7 @@ class Helper(NamedTuple):
 
 
 def bch(length, corrects):
-    """The binary BCH code of `length` 2^m - 1 that corrects any `corrects` errors: a galois.BCH,
-    with .n, .k bits of key, and .t.
-    """
+    """The binary BCH code of `length` 2^m - 1 that corrects `corrects` errors: a galois.BCH."""
     length, corrects = count("length", length, 3), count("corrects", corrects)
     if length & (length + 1):
         raise ValueError(f"length: {length} is not 2^m - 1")
@@ -135,46 +119,37 @@ def bch(length, corrects):
 
 
 def enrol(rng, x, code):
-    """(key bits, Helper) of a key x (d,): the signs of its code.n largest coordinates, and what is
-    published about them.
-    """
+    """(key bits, Helper) of a key x (d,): the signs of its code.n largest coordinates."""
     x = one_input("x", x)
     if len(x) < code.n:
         raise ValueError(f"x: {len(x)} coordinates, fewer than the code's {code.n} bits")
     kept = np.sort(np.argpartition(-np.abs(x), code.n - 1)[: code.n])
     bits = x[kept] > 0
     codeword = np.asarray(code.encode(rng.integers(0, 2, code.k, dtype=np.uint8))) == 1
-    return bits, Helper(
-        kept, bits ^ codeword, hashlib.sha256(b"check" + np.packbits(bits).tobytes()).digest()
-    )
+    return bits, Helper(kept, bits ^ codeword, _digest(bits))
 
 
 def recover(X, helper, code):
-    """(bits (P, code.n), accepted (P,)) from noisy copies X (P, d) of a key: decoded to the nearest
-    codeword, then checked by hash.
+    """(bits (P, code.n), accepted (P,)) from noisy copies X (P, d) of a key, checked by hash.
 
     helper, code: as enrol returned and took them. ValueError for copies shorter than the key.
     """
     X = inputs("X", X)
     if X.shape[1] <= helper.kept.max():
-        raise ValueError(
-            f"X: {X.shape[1]} columns, but the helper names column {helper.kept.max()}"
-        )
-    noisy = X[:, helper.kept] > 0
-    bits = (
-        np.asarray(code.decode((noisy ^ helper.offset).astype(np.uint8), output="codeword")) == 1
-    ) ^ helper.offset
-    return bits, np.array(
-        [
-            hashlib.sha256(b"check" + np.packbits(row).tobytes()).digest() == helper.digest
-            for row in bits
-        ]
-    )
+        named = helper.kept.max()
+        raise ValueError(f"X: {X.shape[1]} columns, but the helper names column {named}")
+    word = (X[:, helper.kept] > 0) ^ helper.offset
+    codeword = np.asarray(code.decode(word.astype(np.uint8), output="codeword")) == 1
+    bits = codeword ^ helper.offset
+    return bits, np.array([_digest(row) == helper.digest for row in bits])
+
+
+def _digest(bits):
+    return hashlib.sha256(b"check" + np.packbits(bits).tobytes()).digest()
 
 
 def stream(bits, count):
-    """A pad (count,) of -1 and +1 grown from recovered bits (n,) by SHAKE-256: nothing of it is
-    left if one bit is wrong.
+    """A pad (count,) of -1 and +1 from recovered bits (n,) by SHAKE-256: all or nothing.
 
     bits: bool, as enrol and recover return them; ValueError otherwise.
     """

@@ -1,5 +1,4 @@
-"""How far an input must move to change sides: the exact certificate, attacks that look for less,
-and what carries over.
+"""How far an input must move to change sides: certificates, attacks, what carries over.
 
 At every depth the output side of an entangling network is sign<r, x'>, r = H^T u_L / |H^T u_L| with
 H = W_L ... W_1 and u_L the training input's unit feature. So the smallest L2 perturbation that
@@ -8,14 +7,13 @@ flips it is |<r, x'>|, along r; no attack can do with less. Ours.
 
 import numpy as np
 
-from entanglement import whole
-from entanglement.arguments import count, flag, inputs, number, numbers
+from entanglement import arguments, whole
+from entanglement.arguments import count, inputs, number, numbers
 from entanglement.lazy import LazyNetwork
 
 
 def direction(net):
-    """The unit vector r (d,) whose sign<r, x'> is the output side of x' for a fitted network, at
-    its full depth.
+    """The unit vector r (d,) whose sign<r, x'> is the output side, of a fitted network.
 
     net: DenseNetwork or LazyNetwork. ValueError if it has no training input yet.
     """
@@ -35,11 +33,10 @@ def certificate(net, X, norm=2):
 
 
 def products(layer, x, depth, rng):
-    """Yield, after each layer of many independent networks at once, H = W_l ... W_1 up to a factor
-    (networks, width, d) and the unit features u (networks, width) of the training inputs.
+    """Yield, after each layer of many networks at once, H = W_l ... W_1 up to a factor, and u.
 
-    x: training inputs (networks, d), one a network; every pool is drawn whole and sorted. r is
-    along H^T u.
+    H: (networks, width, d); u: (networks, width), the training inputs' unit features. x: training
+    inputs (networks, d), one a network; every pool is drawn whole and sorted. r is along H^T u.
     """
     x = inputs("x", x)
     H, u = np.eye(x.shape[1]), x
@@ -51,12 +48,11 @@ def products(layer, x, depth, rng):
 
 
 def whole_side_gradient(H, u, X):
-    """`side_gradient` of the cosine for many networks at once, in NumPy: a function of the moved
+    """The gradient that takes inputs of many networks across their borders: a function of the moved
     inputs (networks * P, d), for `pgd` or `climb`.
 
-    H (networks, k, d), u (networks, k): what `products` yields; X: inputs (networks, P, d), whose
-    sides are pushed across. -side cos(theta) has the gradient -side (r - cos(theta) H^T f/|f|)/|f|,
-    f = H x', r = H^T u.
+    H (networks, k, d), u (networks, k): what `products` yields; X: inputs (networks, P, d). Of
+    -side cos(theta) it is -side (r - cos(theta) H^T f/|f|)/|f|, f = H x', r = H^T u.
     """
     H, u, X = (numbers(name, value) for name, value in (("H", H), ("u", u), ("X", X)))
     if H.ndim != 3 or not H.size:
@@ -78,8 +74,7 @@ def whole_side_gradient(H, u, X):
 
 
 def public_directions(net):
-    """What a reader of the matrices alone makes of them: the leading right singular vector of W_l
-    ... W_1, unit rows (depth, d).
+    """Leading right singular vectors of W_l ... W_1, unit rows (depth, d): what anybody reads.
 
     By 128 steps of power iteration (seven squarings), without the training input or its feature.
     net: a fitted network.
@@ -96,56 +91,21 @@ def public_directions(net):
 
 
 def _products(net):
-    """W_l ... W_1 up to a factor, and the training input's unit feature, after each layer; of a
-    LazyNetwork in its frames.
-    """
+    """W_l ... W_1 up to a factor, and the unit training feature; of a LazyNetwork in its frames."""
     direction(net)  # a LazyNetwork samples all its weights
     if isinstance(net, LazyNetwork):
         H, u, layers = net.basis.T, np.eye(net.input_dim)[0], net.triangles
     else:
-        H, u, layers = (
-            np.eye(net.input_dim),
-            net.training_input.numpy(),
-            [W.numpy() for W in net.weights],
-        )
+        H, u = np.eye(net.input_dim), net.training_input.numpy()
+        layers = [W.numpy() for W in net.weights]
     for W in layers:
         H, u = W[:, : len(H)] @ H, W[:, : len(u)] @ u
         H, u = H / np.linalg.norm(H), u / np.linalg.norm(u)
         yield H, u
 
 
-def side_gradient(net, X, unit=True):
-    """The gradient function, for `pgd` or `climb`, of the loss that pushes the rows of X (P, d)
-    across the border of their side.
-
-    The loss is -side times the cosine of the feature and the training input's (`unit`), or times
-    their inner product, whose gradient does not fade with depth. net: a fitted DenseNetwork,
-    differentiated by torch; the sides are those of X, once and for all.
-    """
-    import torch
-
-    _check_dense("net", net), flag("unit", unit)
-    side = torch.from_numpy(net.proper_velocity(X).sign)
-    u = torch.from_numpy(net.transform(net.training_input.numpy()[None])[0])
-
-    def gradient(moved):
-        moved = torch.tensor(moved, requires_grad=True)
-        feature = moved
-        if unit:
-            feature = net.transform(moved)
-        else:
-            for W in net.weights:
-                feature = feature @ (W.T / len(W) ** 0.5)
-        (-side * (feature @ u)).sum().backward()
-        return moved.grad.numpy()
-
-    return gradient
-
-
 def climb(gradient, X, rate, steps):
-    """Plain gradient ascent, `steps` steps of rate times the gradient, from the rows of X (P, d):
-    no budget, no unit steps.
-    """
+    """Plain gradient ascent from the rows of X (P, d): `steps` steps of rate times the gradient."""
     moved, rate = inputs("X", X).copy(), number("rate", rate, 0)
     for _ in range(count("steps", steps)):
         moved = moved + rate * gradient(moved)
@@ -153,8 +113,7 @@ def climb(gradient, X, rate, steps):
 
 
 def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
-    """Projected gradient ascent (Madry et al. 2018): the rows of X (P, d), each moved by at most
-    `radius` to raise a loss.
+    """Projected gradient ascent (Madry et al. 2018) within `radius` of the rows of X (P, d).
 
     gradient: function from inputs (P, d) to the gradient (P, d) of each row's loss. radius: scalar
     or (P,). norm: 2 or np.inf. limits: (least, greatest) value of a pixel, which X keeps. Steps of
@@ -167,7 +126,7 @@ def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
         raise ValueError(f"radius: shape {radius.shape}; want one number or one a row")
     radius = np.broadcast_to(radius, len(X))[:, None]
     if limits is not None:
-        limits = _limits(limits)
+        limits = arguments.limits(limits)
         numbers("X", X, *limits)
     moved = X.copy()
     for _ in range(count("steps", steps)):
@@ -176,14 +135,6 @@ def pgd(gradient, X, radius, steps=40, norm=2, limits=None):
         if limits is not None:
             moved = np.clip(moved, *limits)  # X is inside, so this only shortens a step
     return moved
-
-
-def _limits(limits):
-    """(least, greatest) as an array, the least first."""
-    limits = numbers("limits", limits)
-    if limits.shape != (2,) or limits[0] > limits[1]:
-        raise ValueError(f"limits: {limits.tolist()} is not (least, greatest)")
-    return limits
 
 
 def _steepest(gradient, norm):
@@ -202,13 +153,12 @@ def _inside(step, radius, norm):
 
 
 def least_score(X, score, radius, limits):
-    """Least values (P,) of <score, x'> that an L_inf attack can reach: |x' - x| <= radius in every
-    pixel, within limits; exact.
+    """Least <score, x'> (P,) that an L_inf attack can reach, within limits; exact.
 
     X: rows (P, d) within limits; score: (d,) or one a row; limits: (least, greatest) value of a
-    pixel. Each pixel goes as far as it may.
+    pixel. |x' - x| <= radius in every pixel; each goes as far as it may.
     """
-    X, score, limits = inputs("X", X), numbers("score", score), _limits(limits)
+    X, score, limits = inputs("X", X), numbers("score", score), arguments.limits(limits)
     if score.shape not in (X.shape[1:], X.shape):
         raise ValueError(f"score: shape {score.shape}; want {X.shape[1:]} or {X.shape}")
     radius = number("radius", radius, 0)
@@ -217,8 +167,7 @@ def least_score(X, score, radius, limits):
 
 
 def velocity_parts(net):
-    """p (depth, d) and G (depth, d, d) with w_l(x') = <p_l, x'> / sqrt(x'^T G_l x') after each
-    layer l of a fitted network.
+    """p (depth, d), G (depth, d, d) with w_l(x') = <p_l, x'> / sqrt(x'^T G_l x') after each layer.
 
     p is along r; G = R^T R, R the network less its part along the training input's unit feature.
     Relative error e^(l gain) 1e-16.
@@ -232,41 +181,27 @@ def velocity_parts(net):
 
 
 def pooled_decidability(genuine, impostor):
-    """d' = |difference of the means| / sqrt(mean of the variances) of two sets of scores, and its
-    standard error.
+    """d' = |difference of means| / sqrt(mean variance) of two sets of scores, and its error.
 
     genuine, impostor: (R, P), P scores from each of R independent networks, pooled; the error is a
     jackknife over R. Source: Daugman 2000; Efron 1982.
     """
-    scores = [
-        numbers(name, values) for name, values in (("genuine", genuine), ("impostor", impostor))
-    ]
+    scores = numbers("genuine", genuine), numbers("impostor", impostor)
     if scores[0].ndim != 2 or scores[0].shape != scores[1].shape or len(scores[0]) < 2:
         shapes = " and ".join(str(score.shape) for score in scores)
         raise ValueError(f"genuine, impostor: shapes {shapes}; want one shape (R, P) with R > 1")
-    moments = np.array(
-        [[np.mean(s**p, axis=1) for p in (1, 2)] for s in scores]
-    )  # (set, power, network)
-    networks = moments.shape[2]
+    moments = np.array([[np.mean(s**p, axis=1) for p in (1, 2)] for s in scores])
+    networks = moments.shape[2]  # moments: (set, power, network)
     without = (moments.sum(axis=2, keepdims=True) - moments) / (networks - 1)
 
     def ratio(moments):
         mean, square = moments[:, 0], moments[:, 1]
         return np.abs(mean[0] - mean[1]) / np.sqrt(np.mean(square - mean**2, axis=0))
 
-    return float(ratio(moments.mean(axis=2))), float(
-        np.sqrt((networks - 1) * np.var(ratio(without)))
-    )
+    error = np.sqrt((networks - 1) * np.var(ratio(without)))
+    return float(ratio(moments.mean(axis=2))), float(error)
 
 
 def _check_norm(norm):
     if norm not in (2, np.inf):
         raise ValueError(f"norm: {norm!r} is not 2 or inf")
-
-
-def _check_dense(name, net):
-    """ValueError unless `net` is a fitted network that holds its matrices."""
-    if not getattr(net, "weights", None):
-        raise ValueError(
-            f"{name}: {type(net).__name__} without matrices; want a fitted DenseNetwork"
-        )

@@ -23,9 +23,7 @@ class Rule:
         """Refuse a pool that the rule cannot use."""
 
     def rank(self, projections, labels=None):
-        """Scores (n,) of the rows from their projections (n,) on the training feature: the k
-        largest scores are kept.
-        """
+        """Scores (n,) of rows from their projections (n,): the k largest are kept."""
         self._lacks("definition")
 
     def magnitudes(self, rng, width, pool, shape):
@@ -34,9 +32,7 @@ class Rule:
         return self.quantile(rng.random((*shape, width)), p)
 
     def quantile(self, u, p):
-        """A kept row's margin, up to `sign`, at the uniform variate u in [0, 1), given p; arrays
-        broadcast.
-        """
+        """A kept row's margin, up to `sign`, at uniform u in [0, 1), given p; they broadcast."""
         self._lacks("law of its margins to draw from")
 
     def sign(self, rng, shape, labels=None):
@@ -55,15 +51,11 @@ class Rule:
         self._lacks("closed form for the moments of its margins")
 
     def log_laplace(self, t, p):
-        """ln E exp(-t a^2) of a margin given p; t complex with a real part of 0 or more; arrays
-        broadcast.
-        """
+        """ln E exp(-t a^2) of a margin given p; t complex, real part >= 0; they broadcast."""
         self._lacks("closed form for the norm of its margins")
 
     def flip(self, theta, p):
-        """Chance that a kept row's bit sign(a) differs for an input at angle theta, given p; arrays
-        broadcast.
-        """
+        """Chance that a kept row's sign(a) differs at angle theta, given p; they broadcast."""
         self._lacks("closed form for its bit flips")
 
     def _lacks(self, what):
@@ -154,9 +146,7 @@ class Signed(Tail):
 
 
 class Labelled(Rule):
-    """Ours: unit i keeps, of its own m = n/k rows, the one with the largest c_i a, for a wanted bit
-    c_i; p is 1/m.
-    """
+    """Ours: unit i keeps, of its own m = n/k rows, the largest c_i a, c_i a wanted bit; p = 1/m."""
 
     name = "labelled"
     labelled = True
@@ -169,9 +159,8 @@ class Labelled(Rule):
 
     def rank(self, projections, labels=None):
         wanted = np.reshape(projections, (len(labels), -1)) * labels[:, None]
-        return (
-            wanted - wanted.max(axis=1, keepdims=True)
-        ).ravel()  # 0 for the k winners, less for all others
+        # 0 for the k winners, less for all others
+        return (wanted - wanted.max(axis=1, keepdims=True)).ravel()
 
     def magnitudes(self, rng, width, pool, shape):
         return self.quantile(rng.random((*shape, width)), width / pool)
@@ -213,9 +202,7 @@ def find(name):
 
 
 def check_labels(rule, labels, width):
-    """The wanted bits (width,) of a rule that needs them, None of another; refused if they are
-    missing or not -1 and +1.
-    """
+    """The wanted bits (width,), -1 and +1, of a rule that needs them, None of another."""
     if not rule.labelled:
         return None
     if labels is None:

@@ -1,5 +1,4 @@
-"""Pairs of features as events of 2+1 dimensional Minkowski space (our dictionary), and the authors'
-diagram.
+"""Pairs of features as events of Minkowski space (our dictionary), and the authors' diagram.
 
 The Gram matrix [[a, b], [b, c]] of a pair (x, y) is the event t = (a + c)/2, x = (a - c)/2, y = b,
 with the interval t^2 - x^2 - y^2 = det = (|x| |y| sin theta)^2: timelike if the pair is
@@ -53,32 +52,14 @@ def interval(event):
 
 
 def log_lorentz_factor(velocity):
-    """ln gamma = ln(1 + w^2)/2 of a pair of unit features, a Velocity of any shape; right at any
-    angle.
-    """
+    """ln gamma = ln(1 + w^2)/2 of a pair of unit features, a Velocity of any shape."""
     return np.logaddexp(0, 2 * velocity.log_abs) / 2
 
 
 def boost(rapidity):
-    """The symmetric mixing Q (2, 2) in SL(2, R) that adds `rapidity` (nats) to a pair of equal
-    lengths.
-    """
+    """The symmetric Q (2, 2) in SL(2, R) that adds `rapidity` (nats) to a pair of equal lengths."""
     half = number("rapidity", rapidity) / 2
     return np.array([[np.cosh(half), np.sinh(half)], [np.sinh(half), np.cosh(half)]])
-
-
-def lorentz(Q):
-    """The Lorentz transformation (3, 3) of (t, x, y) that mixing a pair by Q (2, 2) is.
-
-    ValueError unless det Q = 1.
-    """
-    Q = numbers("Q", Q)
-    if Q.shape != (2, 2) or not abs(np.linalg.det(Q) - 1) < 1e-9 * max(1, np.abs(Q).max() ** 2):
-        raise ValueError(f"Q: {Q.tolist()} is not a 2 x 2 matrix of determinant 1")
-    # of the unit events t, x, y
-    grams = np.array([[[1, 0], [0, 1]], [[1, 0], [0, -1]], [[0, 1], [1, 0]]], dtype=float)
-    a, b, c = ((Q @ grams @ Q.T)[:, i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
-    return np.array([(a + c) / 2, (a - c) / 2, b])
 
 
 def at_angle(theta, input_dim, shape, rng):

@@ -1,5 +1,4 @@
-"""Many small networks at once with every pool drawn whole and sorted (NumPy): what checks against
-matrices use.
+"""Many small networks at once, every pool drawn whole and sorted (NumPy): for checks.
 
 Of the table of rules it reads rank alone; nothing here knows the law of a pair.
 """
@@ -46,20 +45,16 @@ def layers(layer, inputs, depth, rng):
 
 
 def features(layer, inputs, depth, rng):
-    """Unit features (networks, P, width) after `depth` layers of `inputs` (networks, P, d), the
-    first of them the training one.
-    """
+    """The last of `layers`: unit features (networks, P, width) after `depth` layers."""
     *_, last = layers(layer, inputs, depth, rng)
     return last
 
 
 def log_volumes(layer, inputs, depth, rng):
-    """ln of the volume that the unit features of all inputs but the training one span, at the input
-    and after every layer: (depth + 1, networks).
+    """ln of the volume that the unit features but the training one span: (depth + 1, networks).
 
     inputs: (networks, P, d), the first of the P the training input, P - 1 at most the width and d.
-    The frame is made orthonormal again after every layer (Benettin et al. 1980), so that no depth
-    is too deep.
+    The frame is made orthonormal after every layer (Benettin et al. 1980): no depth is too deep.
     """
     X = _inputs(inputs)
     F = X[:, 1:].transpose(0, 2, 1)
@@ -73,12 +68,10 @@ def log_volumes(layer, inputs, depth, rng):
 
 
 def velocities(layer, inputs, depth, rng):
-    """Proper velocities of inputs with their network's training input, at the input and after every
-    layer.
+    """Velocity (networks, depth + 1, P - 1) of inputs with their network's training input.
 
-    inputs: (networks, P, d), the first of the P the training input. Returns a Velocity of shape
-    (networks, depth + 1, P - 1). Each pair carries its own orthonormal frame and w as p e^q, q >=
-    0, so that no angle is lost to cancellation.
+    inputs: (networks, P, d), the first of the P the training input. Each pair carries its own
+    orthonormal frame and w as p e^q, q >= 0, so that no angle is lost to cancellation.
     """
     X = _inputs(inputs)
     unit, X = X[:, 0] / np.linalg.norm(X[:, 0], axis=1, keepdims=True), X[:, 1:]
@@ -101,8 +94,7 @@ def velocities(layer, inputs, depth, rng):
 
 
 def directions(layer, x, depth, rng):
-    """Unit vectors r (networks, d) whose sign<r, x'> is the side of x' after `depth` layers: H^T
-    u_L, H = W_L ... W_1.
+    """Unit vectors r (networks, d) along H^T u_L, H = W_L ... W_1: sign<r, x'> is the side of x'.
 
     x: training inputs (networks, d).
     """
@@ -128,9 +120,7 @@ def _inputs(inputs):
 
 
 def _split(unit, X):
-    """Components (networks, P) of X (networks, P, d) along unit (networks, d), the rest, its norms;
-    Gram-Schmidt twice.
-    """
+    """Components (networks, P) of X along unit (networks, d), the rest, norms; Gram-Schmidt."""
     first = np.einsum("spd,sd->sp", X, unit)
     rest = X - first[..., None] * unit[:, None]
     second = np.einsum("spd,sd->sp", rest, unit)

@@ -12,23 +12,20 @@ from .direction import turn_cdf
 
 
 def spin_correlation(theta):
-    """E s(a) s(b) of the sides of two unseen inputs at angle theta: 1 - 2 theta/pi for theta in [0,
-    pi], a triangle wave beyond.
+    """E s(a) s(b) of the sides of two unseen inputs at angle theta: 1 - 2 theta/pi in [0, pi].
 
-    theta: any real numbers, any shape, radians. Exact at every width and depth, with or without
-    selection, if the direction r that decides the sides is isotropic in the plane of the inputs: a
-    random plane, or one orthogonal to the training input. Source: the arcsine law of Sheppard 1899
-    (Grothendieck's identity).
+    A triangle wave beyond. theta: any real numbers, any shape, radians. Exact at every width and
+    depth, with or without selection, if the direction r that decides the sides is isotropic in the
+    plane of the inputs: a random plane, or one orthogonal to the training input. Source: the
+    arcsine law of Sheppard 1899 (Grothendieck's identity).
     """
     return 1 - 2 * np.abs(np.remainder(numbers("theta", theta) + np.pi, 2 * np.pi) - np.pi) / np.pi
 
 
 def chsh(correlation, a, a_prime, b, b_prime):
-    """S = E(a, b) - E(a, b') + E(a', b) + E(a', b') for a correlation that is a function of the
-    angle between two settings.
+    """S = E(a, b) - E(a, b') + E(a', b) + E(a', b'), E = `correlation` of the angle between two.
 
-    a, a_prime, b, b_prime: settings in radians, shapes that broadcast. Source: Clauser, Horne,
-    Shimony and Holt 1969.
+    a, a_prime, b, b_prime: settings in radians, shapes that broadcast. Source: Clauser et al. 1969.
     """
     settings = {"a": a, "a_prime": a_prime, "b": b, "b_prime": b_prime}
     a, a_prime, b, b_prime = (numbers(name, one) for name, one in settings.items())
@@ -41,41 +38,35 @@ def chsh(correlation, a, a_prime, b, b_prime):
 
 
 def direction_cdf(turn, excess):
-    """P(r within the plane, as a line, has turned by less than `turn` from the training input),
-    counted from -pi/2; deep limit.
+    """P(r in the plane, as a line, has turned by less than `turn` from the training input), deep.
 
-    turn: any real numbers, radians, any shape; the law has period pi and grows by 1 each. excess: c
-    = E A^2 - k = k (M - 1), above -1. The density is proportional to |cos turn|^c. Source: the
-    tangent S of the turn obeys S = (z + B S')/A, solved by N(0, 1)/chi_{1+c} exactly, at every
-    width, if A ~ chi_{k+c} (beta-gamma algebra); and so for wide layers at any c (Dufresne 1990).
-    Ours.
+    Counted from -pi/2. turn: any real numbers, radians, any shape; the law has period pi and grows
+    by 1 each. excess: c = E A^2 - k = k (M - 1), above -1. The density is proportional to |cos
+    turn|^c. Source: the tangent S of the turn obeys S = (z + B S')/A, solved by N(0, 1)/chi_{1+c}
+    exactly, at every width, if A ~ chi_{k+c} (beta-gamma algebra); and so for wide layers at any c
+    (Dufresne 1990). Ours.
     """
     turn = numbers("turn", turn)
     excess = number("excess", excess, -1, open=True)
     whole = np.round(turn / np.pi)
     rest = turn - np.pi * whole
-    return (
-        whole + 0.5 + np.sign(rest) * special.betainc(0.5, (1 + excess) / 2, np.sin(rest) ** 2) / 2
-    )
+    beside = special.betainc(0.5, (1 + excess) / 2, np.sin(rest) ** 2)
+    return whole + 0.5 + np.sign(rest) * beside / 2
 
 
 def training_correlation(theta, excess):
-    """E s(x) s(x') of the training input and another at angle theta, deep limit: sign(cos theta)
-    I_{cos^2 theta}(1/2, (1+c)/2).
+    """E s(x) s(x') of the training input and another at angle theta, deep limit.
 
-    theta: any real numbers, radians, any shape. excess: c = k (M - 1), above -1. c = 0: 1 - 2
-    theta/pi; c = 1: cos theta; large c: 2 Phi(sqrt(c) cot theta) - 1, of correlated_probability. I
-    is the regularised incomplete beta function. Ours.
+    sign(cos theta) I_{cos^2 theta}(1/2, (1+c)/2). theta: any real numbers, radians, any shape.
+    excess: c = k (M - 1), above -1. c = 0: 1 - 2 theta/pi; c = 1: cos theta; large c: 2 Phi(sqrt(c)
+    cot theta) - 1, of correlated_probability. I is the regularised incomplete beta function. Ours.
     """
-    cosine = np.cos(numbers("theta", theta))
-    return np.sign(cosine) * special.betainc(
-        0.5, (1 + number("excess", excess, -1, open=True)) / 2, cosine**2
-    )
+    cosine, excess = np.cos(numbers("theta", theta)), number("excess", excess, -1, open=True)
+    return np.sign(cosine) * special.betainc(0.5, (1 + excess) / 2, cosine**2)
 
 
 def leaning_correlation(layer, first, second, depth=None):
-    """E s(x1) s(x2) of two inputs in a plane that contains the training input, one network for
-    both.
+    """E s(x1) s(x2) of two inputs in a plane that contains the training input; one network.
 
     first, second: signed angles from the training input, any real numbers, radians, shapes that
     broadcast; depth: a whole number, None: the deep limit. The sides differ if the line along r
@@ -114,8 +105,7 @@ def layer_cosine(width, theta):
 
 
 def mean_cosine(theta, time):
-    """E cos theta_L of a pair that starts at theta, rule `none`, wide layers, at time 2 L
-    rapidity_gain, about L/k.
+    """E cos theta_L of a pair from theta, rule `none`, wide, at time 2 L rapidity_gain, about L/k.
 
     theta: (P,) in [0, pi], radians; time: (T,) of 0 and more. Returns (T, P): from cos theta to 1 -
     2 theta/pi. The angle is a martingale, d theta = sin(theta) dW, so the mean obeys df/dt =
@@ -125,24 +115,21 @@ def mean_cosine(theta, time):
     grid = np.linspace(0, np.pi, 401)
     rate = (np.sin(grid[1:-1]) / (grid[1] - grid[0])) ** 2 / 2
     value, vector = eigh_tridiagonal(-2 * rate, np.sqrt(rate[1:] * rate[:-1]))
-    start = (np.cos(grid) - spin_correlation(grid))[1:-1] / np.sqrt(
-        rate
-    )  # the straight line stays, what is beyond it decays
+    # the straight line stays, what is beyond it decays
+    start = (np.cos(grid) - spin_correlation(grid))[1:-1] / np.sqrt(rate)
     decayed = np.exp(np.multiply.outer(time, value)) * (vector.T @ start)
     inside = decayed @ vector.T * np.sqrt(rate)
-    return CubicSpline(grid, np.pad(inside, ((0, 0), (1, 1))), axis=1)(theta) + spin_correlation(
-        theta
-    )
+    curve = CubicSpline(grid, np.pad(inside, ((0, 0), (1, 1))), axis=1)
+    return curve(theta) + spin_correlation(theta)
 
 
 def mean_unseen_cosine(theta, scale, time):
-    """E cos of the features of two unseen inputs at angle theta in a plane orthogonal to the
-    training input; wide layers, L << k.
+    """E cos of the features of two unseen inputs, orthogonal to the training input; wide, L << k.
 
-    theta: a number in [0, pi], radians. scale: (S,) standard deviations of their proper velocities,
-    velocity_scale at input_dim = inf; time: (S,), see mean_cosine. The velocities are normal with
-    correlation cos theta; the rest of the features walks like any pair without selection. From cos
-    theta to 1 - 2 theta/pi. Error of the quadrature 1e-4. Ours.
+    theta: of the inputs, a number in [0, pi], radians. scale: (S,) standard deviations of their
+    proper velocities, velocity_scale at input_dim = inf; time: (S,), see mean_cosine. The
+    velocities are normal with correlation cos theta; the rest of the features walks like any pair
+    without selection. From cos theta to 1 - 2 theta/pi. Error 1e-4. Ours.
     """
     theta = number("theta", theta, 0, np.pi)
     scale = np.atleast_1d(numbers("scale", scale, 0))
@@ -157,6 +144,5 @@ def mean_unseen_cosine(theta, scale, time):
         cosine = (v * first * second + rest) / np.sqrt((1 + v * first**2) * (1 + v * second**2))
         return weight @ cosine.mean(axis=1) / weight.sum()
 
-    return np.array(
-        [mean(s, rest) for s, rest in zip(scale, mean_cosine(theta, time), strict=True)]
-    )
+    rests = mean_cosine(theta, time)
+    return np.array([mean(s, rest) for s, rest in zip(scale, rests, strict=True)])

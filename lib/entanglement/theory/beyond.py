@@ -16,9 +16,7 @@ ENTANGLED = 10.0  # median |w| from which pairs count as entangled
 
 
 def relu_angle(theta, depth):
-    """Angle of a pair after `depth` wide ReLU layers of He scale, radians. Source: arc-cosine
-    kernel (Cho and Saul 2009).
-    """
+    """Angle (radians) of a pair after `depth` wide ReLU layers of He scale (Cho and Saul 2009)."""
     theta = angles(theta)
     for _ in range(count("depth", depth, 0)):
         # cos theta' = (sin theta + (pi - theta) cos theta)/pi in half angles: nothing cancels
@@ -28,8 +26,7 @@ def relu_angle(theta, depth):
 
 
 def relu_typical_angle(width, theta, depth):
-    """Typical angle, exp E ln(theta) in radians, after 0..depth ReLU layers of He scale and finite
-    width: (depth + 1,).
+    """Typical angle, exp E ln(theta), radians, after 0..depth ReLU layers of `width`: (depth + 1,).
 
     width: k >= 32. ln(theta) is carried as a normal variable through the wide map; a layer takes
     relu_step's mean from it and adds its variance. Exact for near pairs; from 1 radian on its
@@ -56,11 +53,10 @@ def _halves(active, width):
 
 @remembered
 def relu_step(width):
-    """Mean loss (nats) and variance of ln(angle) of a near pair in a ReLU layer of finite width:
-    about 1/width and 2/width.
+    """Mean loss (nats) and variance of ln(angle) of a near pair in a ReLU layer of finite width.
 
-    Near inputs share their active units, m ~ Bin(width, 1/2) of them, and a layer is an ordinary
-    linear one of width m. Ours.
+    About 1/width and 2/width. Near inputs share their active units, m ~ Bin(width, 1/2) of them,
+    and a layer is an ordinary linear one of width m. Ours.
     """
     width = count("width", width, 8)
     reach = 6 * int(np.ceil(np.sqrt(width)))  # 12 standard deviations
@@ -93,12 +89,10 @@ def tanh_fixed_point(weight_scale, bias_scale):
 
 
 def tanh_angle(theta, depth, weight_scale, bias_scale):
-    """Angle (radians) of a pair after 0..depth wide tanh layers, (depth + 1,), from a scalar theta
-    and inputs of resting length.
+    """Angle (radians) of a pair after 0..depth wide tanh layers, (depth + 1,), lengths at rest.
 
     sin^2(theta'/2) = E (tanh h - tanh h')^2 / (4 p), p = (q - b^2)/w^2, over h, h' of variance q at
-    the angle t with sin^2(t/2) = (w^2 p / q) sin^2(theta/2); in half angles nothing cancels.
-    Source: Poole et al. 2016.
+    the angle t with sin^2(t/2) = (w^2 p / q) sin^2(theta/2). Source: Poole et al. 2016.
     """
     q, _ = tanh_fixed_point(weight_scale, bias_scale)
     inside = 1 - bias_scale**2 / q  # share of the variance that the weights bring
@@ -130,12 +124,11 @@ def batch_norm_angle(theta, depth, ratio=1.0):
 
 
 def batch_norm_spread(width, inputs):
-    """Variance over mean squared of the Gram eigenvalues of a batch of `inputs` inputs, at rest in
-    a batch-normalised linear network.
+    """Variance over mean squared of the Gram eigenvalues at rest of a batch-normalised network.
 
-    A layer multiplies deviations by inputs/(inputs+2) and draws `width` new rows, which adds
-    (inputs-1)/width. Right within 3 % for width >= 4 inputs^2, up to 21 % low at width = 3 inputs,
-    refused below. The batch's participation rank is inputs / (1 + spread). Ours.
+    Linear layers, `inputs` inputs. A layer multiplies deviations by inputs/(inputs+2) and draws
+    `width` new rows, which adds (inputs-1)/width. Right within 3 % for width >= 4 inputs^2, up to
+    21 % low at width = 3 inputs, refused below. Participation rank: inputs / (1 + spread). Ours.
     """
     inputs = count("inputs", inputs, 2)
     width = count("width", width, 3 * inputs)
@@ -143,13 +136,12 @@ def batch_norm_spread(width, inputs):
 
 
 def attention_angle(theta, depth, sharpness, tokens=2, skip=False):
-    """Angle (radians) of `tokens` equiangular unit tokens after 0..depth wide self-attention layers
-    with tied keys, (depth + 1,).
+    """Angle (radians) of equiangular unit tokens after 0..depth wide attention layers, tied keys.
 
-    The distance s of the tokens from their mean becomes s f, f = (e^a - 1)/(e^a + tokens - 1), a =
-    sharpness s^2 tokens/(tokens-1): cubic for small s, so that the number of digits lost triples.
-    `skip`: s^2 (1 + f^2), and the squared mean doubles. Ours; that the exponent is at most 3 is
-    Dong, Cordonnier and Loukas 2021.
+    Returns (depth + 1,). The distance s of the tokens from their mean becomes s f, f = (e^a -
+    1)/(e^a + tokens - 1), a = sharpness s^2 tokens/(tokens-1): cubic for small s, so that the
+    number of digits lost triples. `skip`: s^2 (1 + f^2), and the squared mean doubles. Ours; that
+    the exponent is at most 3 is Dong, Cordonnier and Loukas 2021.
     """
     tokens = count("tokens", tokens, 2)
     theta, skip = number("theta", theta, 0, np.pi, open=True), flag("skip", skip)
@@ -225,12 +217,11 @@ def skip_angle(theta, depth, width, size=1.0, tokens=2):
 
 
 def relu_uniform_rate(width):
-    """Nats a layer by which ln|f - f'| of near inputs changes in relu(W f + b), weights and biases
-    uniform within 1/sqrt(width) (PyTorch's default); (1/2) ln(1/6) if wide; width at least 8.
+    """Nats a layer by which ln|f - f'| of near inputs changes in PyTorch's default ReLU layer.
 
-    Near inputs share their active units, m ~ Bin(width, 1/2) of them (a layer without one is left
-    out), and only those pass their difference on; sums of many uniform weights count as normal.
-    Ours.
+    relu(W f + b), both uniform within 1/sqrt(width); (1/2) ln(1/6) if wide; width at least 8. Near
+    inputs share their active units, m ~ Bin(width, 1/2) of them (a layer without one is left out),
+    and only those pass their difference on; sums of many uniform weights count as normal. Ours.
     """
     width = count("width", width, 8)
     active = np.arange(1, width + 1)
@@ -238,12 +229,11 @@ def relu_uniform_rate(width):
 
 
 def mode_time(strength, depth, size, target):
-    """Time at which gradient flow on |H X - Y|^2 / 2, X white, has brought a mode of H = W_N ...
-    W_1 from size^N to `strength`.
+    """Time at which gradient flow on |H X - Y|^2 / 2, X white, has brought a mode to `strength`.
 
-    strength: any shape, from size^N to below target; depth N; size: of every singular value of
-    every layer at the start (balanced and aligned with the target). ds/dt = N s^(2 - 2/N) (target -
-    s). Source: Saxe et al. 2014, Arora et al. 2018.
+    From size^N, H = W_N ... W_1. strength: any shape, from size^N to below target; depth N; size:
+    of every singular value of every layer at the start (balanced and aligned with the target).
+    ds/dt = N s^(2 - 2/N) (target - s). Source: Saxe et al. 2014, Arora et al. 2018.
     """
     strength, depth = numbers("strength", strength), count("depth", depth)
     size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
@@ -260,8 +250,7 @@ def mode_time(strength, depth, size, target):
 
 
 def trained_gain(depth, size, target=1.0):
-    """Rapidity (nats, added to ln|cot theta_0|) that training on one sample gives an unseen input:
-    ln(target) + N ln(1/size).
+    """Nats added to ln|cot theta_0| by training on one sample: ln(target) + N ln(1/size).
 
     A linear network of depth N that starts balanced and aligned with its target grows one mode,
     from size^N to `target`, and leaves all others as they were; depth: any shape. Below a start of
@@ -272,9 +261,7 @@ def trained_gain(depth, size, target=1.0):
 
 
 def trained_rank(depth, size, width, target=1.0):
-    """Effective rank, exp of the entropy of the singular values, of that trained network: one of
-    `target`, width - 1 of size^N.
-    """
+    """Effective rank of that trained network: one singular value `target`, width - 1 of size^N."""
     size, target = number("size", size, 0, open=True), number("target", target, 0, open=True)
     width = count("width", width, 2)
     rest = (width - 1) * size ** numbers("depth", depth, 0) / target
@@ -283,8 +270,7 @@ def trained_rank(depth, size, width, target=1.0):
 
 
 def diffused_rapidity_cdf(rapidity, time):
-    """P(|rapidity| <= r) of a pair that started at 90 degrees, after time = depth/width, in wide
-    ordinary networks (n = k).
+    """P(|rapidity| <= r) of a pair from 90 degrees, at time depth/width, wide layers, n = k.
 
     rapidity r > 0, a scalar; time in (0, 300), error 1e-6. The pair's Gram matrix moves as a
     Brownian motion of the hyperbolic plane, and its rapidity is the signed distance from a geodesic
@@ -308,17 +294,14 @@ def diffused_rapidity_cdf(rapidity, time):
 
 @lru_cache(maxsize=32)
 def entangling_time():
-    """Depth over width, 5.02, at which half of the pairs of a wide ordinary network (n = k) have
-    |w| >= ENTANGLED. Ours.
-    """
+    """Depth over width, 5.02, at which half of the pairs are ENTANGLED, wide, n = k. Ours."""
     far = float(np.arcsinh(ENTANGLED))
     return brentq(lambda time: diffused_rapidity_cdf(far, time) - 0.5, far / 20, 4 * far)
 
 
 @remembered
 def depth_to_entangle(layer):
-    """Depth L, a float, at which the median of |w_L| reaches ENTANGLED for independent Gaussian
-    inputs in d = k dimensions.
+    """Depth L, a float, at which the median |w_L| of independent inputs, d = k, is ENTANGLED.
 
     Half of the pairs are then within 0.1 radian of correlated or anti-correlated. With selection w
     is normal with the variance of velocity_scale; an ordinary layer (n = k) needs entangling_time /

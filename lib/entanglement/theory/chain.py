@@ -1,5 +1,4 @@
-"""One layer as a matrix that acts on functions of w: averages after any number of layers, at every
-width.
+"""One layer as a matrix on functions of w: averages after any number of layers, every width.
 
 With z = R cos(psi) and B = R sin(psi) the law (A w + z)/B is w -> rho w sqrt(1 + c^2) + c, where
 rho = A/R, R ~ chi_k, and c = cot(psi) ~ Student_{k-1}/sqrt(k-1) are independent. Backwards through

@@ -1,5 +1,4 @@
-"""The direction r that decides every side, sign<r, x'>: its angle to the training input, exact at
-every width.
+"""The direction r that decides every side, sign<r, x'>: its angle to the training input, exact.
 
 T = tan of the angle of r_L and x obeys T^2 = X_1 (1 + X_2 (1 + ... X_L)), X_1 = chi^2_{d-1}/A_1^2
 and X_j = chi^2_{k-1}/A_j^2 independent (the first row of T_L ... T_1, T upper triangular, taken
@@ -33,8 +32,7 @@ DEEP = 40.0  # nats gained after which a law is that of the deep limit
 
 
 def direction_cosine(layer, input_dim, depth, power=2):
-    """(E cos^power)^(1/power) over networks of the cosine of r_L and the training input x: the
-    certified radius of x over |x|.
+    """(E cos^power)^(1/power) over networks of r_L and the input x: certified radius over |x|.
 
     input_dim: d >= 2; depth: L, a whole number; power: a number above 0. Exact from width 2 at
     every pool and depth (error 1e-4, 1e-3 below width 32); training_cosine is the wide and deep
@@ -46,20 +44,18 @@ def direction_cosine(layer, input_dim, depth, power=2):
 
 
 def side_change_probability(layer, input_dim):
-    """Share of independent Gaussian inputs in R^d that end on the other side of 90 degrees than
-    they began, deep: E arctan(T)/pi.
+    """Share of independent Gaussian inputs that end on the other side than they began, deep.
 
-    input_dim: d >= 2. Exact from width 2 (error 1e-4, 1e-3 below width 32), M = 1 included; 1/2
-    where the gain is not above 0. arctan(1/sqrt(rho))/pi, rho = k(M-1)/(d-1), for wide layers and
-    large d. Ours.
+    E arctan(T)/pi. input_dim: d >= 2. Exact from width 2 (error 1e-4, 1e-3 below width 32), M = 1
+    included; 1/2 where the gain is not above 0. arctan(1/sqrt(rho))/pi, rho = k(M-1)/(d-1), for
+    wide layers and large d. Ours.
     """
     tangent, weight = tangents(layer, input_dim, None)
     return float(weight @ np.arctan(np.sqrt(tangent)) / np.pi)
 
 
 def training_cosine(layer, input_dim):
-    """Root mean square over networks of cos(r, x), wide and deep limit: sqrt(rho/(1+rho)), rho =
-    k(M-1)/(d-1).
+    """Root mean square of cos(r, x), wide and deep: sqrt(rho/(1+rho)), rho = k(M-1)/(d-1).
 
     1/sqrt(d) at M = 1, 0 below it. Wide: k (M-1) >> 1. Ours.
     """
@@ -120,9 +116,7 @@ def turn_cdf(layer, turn, depth=None):
 
 @remembered
 def tangents(layer, input_dim, depth):
-    """Values of T^2 and their weights, (nodes,) each, after `depth` layers; depth None: the deep
-    limit.
-    """
+    """Values of T^2 and weights, (nodes,) each, after `depth` layers; None: the deep limit."""
     require(layer)
     freedom = count("input_dim", input_dim, 2) - 1
     depth = None if depth is None else count("depth", depth)
@@ -139,9 +133,7 @@ def tangents(layer, input_dim, depth):
 
 
 def _matched(layer, input_dim, depth):
-    """The same for the widest layers: 4000 levels of a beta prime law with the exact mean and
-    variance; error 1/width.
-    """
+    """The widest layers: levels of a beta prime law of exact mean and variance; error 1/width."""
     if excess(layer) < 10:
         raise ValueError(f"layer: {layer} is too wide for one that barely selects (k (M - 1) < 10)")
     mean, variance = direction_tangent(layer, input_dim, depth)
@@ -173,9 +165,7 @@ def noises(layer, depth):
 
 
 def log_norms(layer):
-    """Nodes ln A (nats) and their weights, from the quantile function; none of them beyond where
-    that was computed.
-    """
+    """Nodes ln A (nats) and their weights, none beyond where the quantile function was computed."""
     z, weight = normal_trapezoid(41)
     if not layer.selects:
         return _log_chi_square(layer.width, z) / 2, weight
@@ -198,9 +188,7 @@ def _log_factor(layer, freedom):
 
 @lru_cache(maxsize=16)
 def _inner(layer, depth):
-    """Grid of ln V and weights, V = X_2 (1 + X_3 (1 + ... X_L)), depth >= 2; depth None: the deep
-    limit.
-    """
+    """Grid of ln V and weights, V = X_2 (1 + X_3 (1 + ... X_L)), depth >= 2; None: deep limit."""
     density = _factor_density(layer)
     grid = _grid(layer, depth, density)
     step = grid[1] - grid[0]
@@ -234,9 +222,7 @@ def _evaluate(density, y):
 
 
 def _grid(layer, depth, density):
-    """An even grid that holds ln V: as fine as ln X is broad, as long as its tail, a power law
-    (Kesten 1973), or its walk.
-    """
+    """An even grid for ln V: as fine as ln X, as long as its tail (Kesten 1973) or its walk."""
     y = np.linspace(density.x[0], density.x[-1], 4001)
     mass = np.exp(density(y)) * (y[1] - y[0])
     spread = np.sqrt(mass @ y**2 - (mass @ y) ** 2)
@@ -260,7 +246,6 @@ def _tail_exponent(y, mass):
     low, high = 0.0, 50.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (
-            (middle, high) if np.exp(np.minimum(middle * y, 700)) @ mass < 1 else (low, middle)
-        )
+        below = np.exp(np.minimum(middle * y, 700)) @ mass < 1
+        low, high = (middle, high) if below else (low, middle)
     return low

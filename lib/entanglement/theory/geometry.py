@@ -9,17 +9,13 @@ from .margins import rapidity_gain, second_moment
 
 
 def world_line(layer, start, velocity):
-    """(t, y) reached from the origin with depth as proper time while w grows from `start` to
-    `velocity`; in layers. Ours.
+    """(t, y) from the origin with depth as proper time, w from `start` to `velocity`; in layers.
 
-    One sign, |velocity| >= |start| > 0, any shape; wide layers that gain: dw = gain w, dt = sqrt(1
-    + w^2), dy = w a layer.
+    Ours. One sign, |velocity| >= |start| > 0, any shape; wide layers that gain: dw = gain w, dt =
+    sqrt(1 + w^2), dy = w a layer.
     """
-    start, velocity, gain = (
-        numbers("start", start),
-        numbers("velocity", velocity),
-        rapidity_gain(layer),
-    )
+    start, velocity = numbers("start", start), numbers("velocity", velocity)
+    gain = rapidity_gain(layer)
     if not gain > 0:
         raise ValueError(f"layer: {layer} gains {gain:g} nats a layer, want more than 0")
     if (start == 0).any():
@@ -34,8 +30,7 @@ def world_line(layer, start, velocity):
 
 
 def klein_chord(layer, start_x, start_y, depth):
-    """Klein disk position ((a-c)/(a+c), 2b/(a+c)) of a pair after `depth` wide layers, from its
-    start. Ours.
+    """Klein disk position ((a-c)/(a+c), 2b/(a+c)) of a pair after `depth` wide layers. Ours.
 
     start_x, start_y: within the disk, start_x^2 + start_y^2 <= 1 and start_x > -1; depth >= 0;
     arrays that broadcast. A layer keeps b/a and shrinks what c has beyond b^2/a by M: a straight
@@ -43,18 +38,15 @@ def klein_chord(layer, start_x, start_y, depth):
     """
     start_x, start_y = numbers("start_x", start_x, -1, 1), numbers("start_y", start_y, -1, 1)
     if (start_x == -1).any() or (start_x**2 + start_y**2 > 1 + 1e-12).any():
-        raise ValueError(
-            f"start_x: {start_x} with start_y {start_y} is not in the disk, or at (-1, 0)"
-        )
+        point = f"{start_x} with start_y {start_y}"
+        raise ValueError(f"start_x: {point} is not in the disk, or at (-1, 0)")
     b, c = start_y / (1 + start_x), (1 - start_x) / (1 + start_x)  # at a = 1
     c = b**2 + (c - b**2) * np.exp(-np.log(second_moment(layer)) * numbers("depth", depth, 0))
     return (1 - c) / (1 + c), 2 * b / (1 + c)
 
 
 def rapidity_of_log(log_abs):
-    """Rapidity arsinh(w) in nats of w = exp(log_abs) > 0, any shape; no overflow: ln w + ln 2 for
-    large w, w for small.
-    """
+    """Rapidity arsinh(w) in nats of w = exp(log_abs) > 0, any shape; no overflow."""
     log_abs = real("log_abs", log_abs)
     if np.isnan(log_abs).any():
         raise ValueError("log_abs: holds nan")
@@ -64,12 +56,10 @@ def rapidity_of_log(log_abs):
 
 
 def rapidity_staircase(layer, rapidity, depth):
-    """Rapidity after `depth` layers without noise: w -> exp(rapidity_gain) w a layer, from the
-    rapidity at the start; nats. Ours.
+    """Rapidity (nats) after `depth` layers without noise: w -> exp(rapidity_gain) w. Ours.
 
-    rapidity, depth: arrays that broadcast, depth >= 0. The noiseless law of wide_angle, in log
-    space and so at any distance: 0 (90 degrees) stays, 460 is an angle of 2e-200, -460 one of pi -
-    2e-200.
+    rapidity: at the start; rapidity, depth: arrays that broadcast, depth >= 0. In log space and so
+    at any distance: 0 (90 degrees) stays, 460 is an angle of 2e-200, -460 one of pi - 2e-200.
     """
     rapidity, depth = numbers("rapidity", rapidity), numbers("depth", depth, 0)
     size = np.abs(rapidity)
@@ -79,12 +69,10 @@ def rapidity_staircase(layer, rapidity, depth):
 
 
 def gaussian_curvature(first, second):
-    """Gaussian curvature (1/area) of a surface in R^m from its derivatives: (<h_11, h_22> -
-    |h_12|^2)/det g.
+    """Gaussian curvature (1/area) of a surface in R^m: (<h_11, h_22> - |h_12|^2)/det g.
 
     first: (m, 2) tangents; second: (m, 2, 2) second derivatives; h their part normal to the
-    surface, g = first^T first. Source: Gauss 1827, in the form for any m. ValueError where the
-    tangents are dependent.
+    surface, g = first^T first. Source: Gauss 1827, for any m. ValueError for dependent tangents.
     """
     first, second = numbers("first", first), numbers("second", second)
     if first.ndim != 2 or first.shape[1] != 2 or len(first) < 2:
@@ -100,10 +88,9 @@ def gaussian_curvature(first, second):
 
 
 def mean_random_cosine(input_dim):
-    """E |cos| of a random direction with any fixed one in R^d: Gamma(d/2)/(sqrt(pi)
-    Gamma((d+1)/2)); input_dim >= 1, any shape.
+    """E |cos| of a random direction with a fixed one in R^d, d = input_dim >= 1, any shape.
 
-    cos^2 is Beta(1/2, (d-1)/2).
+    Gamma(d/2)/(sqrt(pi) Gamma((d+1)/2)): cos^2 is Beta(1/2, (d-1)/2).
     """
     half = numbers("input_dim", input_dim, 1) / 2
     return np.exp(special.gammaln(half) - special.gammaln(half + 0.5)) / np.sqrt(np.pi)

@@ -26,8 +26,7 @@ def wide_angle(layer, theta, depth=1):
 
 
 def velocity_scale(layer, depth, input_dim):
-    """Scale of w_L for two independent Gaussian inputs in R^d: the standard deviation of the normal
-    law that w_L has to order L/k and 1/d.
+    """Standard deviation of the normal law that w_L of independent inputs has, to order L/k, 1/d.
 
     depth: L >= 0, any shape; input_dim: d >= 32, or inf: a start at 90 degrees; width >= 32. The
     square starts at 1/(d-1) and a layer multiplies it by g = exp(2 rapidity_gain) and adds 1/k:
@@ -43,11 +42,10 @@ def velocity_scale(layer, depth, input_dim):
 
 
 def noise_scale(layer, depth):
-    """Standard deviation of S_L in w_L = Lambda_L (w_0 + S_L), wide layers: sqrt((1 - g^-L)/(k
-    (g-1))), g = exp(2 gain).
+    """Standard deviation of S_L in w_L = Lambda_L (w_0 + S_L), wide; g = exp(2 gain).
 
-    depth: L >= 0, any shape; about 1/sqrt(k (M-1)) once deep. Refused where it passes 1e154 (gain <
-    0, deep). Ours.
+    sqrt((1 - g^-L)/(k (g-1))). depth: L >= 0, any shape; about 1/sqrt(k (M-1)) once deep. Refused
+    where it passes 1e154 (gain < 0, deep). Ours.
     """
     rate, depth = 2 * rapidity_gain(require(layer, 3)), numbers("depth", depth, 0)
     if (-rate * depth > 700).any():
@@ -57,18 +55,14 @@ def noise_scale(layer, depth):
 
 
 def mean_log_velocity(scale):
-    """E ln|w| in nats for a normal w of standard deviation `scale` > 0 (any shape): ln(scale) -
-    (gamma + ln 2)/2.
-    """
+    """E ln|w| (nats) of w ~ N(0, scale^2), scale > 0, any shape: ln(scale) - (gamma + ln 2)/2."""
     return np.log(numbers("scale", scale, 0, open=True)) - (np.euler_gamma + np.log(2)) / 2
 
 
 def mean_log_lorentz_factor(scale):
-    """E ln gamma = -E ln sin(theta) in nats for a normal w of standard deviation `scale` > 0 (any
-    shape); error 1e-8.
+    """E ln gamma = -E ln sin(theta), nats, of w ~ N(0, scale^2), scale > 0, any shape; to 1e-8.
 
-    Without selection no quadrature is needed: it grows by exactly rapidity_gain a layer, at every
-    depth and width. Ours.
+    Without selection no quadrature is needed: it grows by exactly rapidity_gain a layer. Ours.
     """
     scale = numbers("scale", scale, 0, open=True)
     reach = np.arcsinh(9 * scale)
@@ -78,8 +72,7 @@ def mean_log_lorentz_factor(scale):
 
 
 def correlated_probability(layer, theta):
-    """Probability that a pair that starts at theta ends correlated (w -> +inf), deep. theta: any
-    shape, radians.
+    """Probability that a pair from theta (radians, any shape) ends correlated, w -> +inf, deep.
 
     1 - theta/pi without selection: a deep random linear network is a one-bit cosine hash. In
     general the side is that of w_0 + S: E Phi(w_0/sd) over the standard deviations of S, error
@@ -99,8 +92,7 @@ def correlated_probability(layer, theta):
 
 
 def bit_flip_probability(layer, theta):
-    """Probability that a hash bit sign(a) differs between x and an input at angle theta to it at
-    the layer's input.
+    """Probability that a hash bit sign(a) differs between x and an input at angle theta to it.
 
     theta: any shape, radians. Exact at every width: the flip at a given share p, averaged over p ~
     Beta(k+1, n-k). theta/pi without selection; (2/kappa) int_q^inf phi(a) Phi(-a cot theta) da for
@@ -111,8 +103,7 @@ def bit_flip_probability(layer, theta):
 
 
 def layer_cdf(layer, start, w):
-    """P(w_1 <= w) after one layer from w_0 = start: E Phi(B w - A w_0), B ~ chi_{k-1}; (P, W);
-    every width; error 1e-4. Ours.
+    """P(w_1 <= w) after one layer from w_0 = start: E Phi(B w - A w_0), (P, W); error 1e-4. Ours.
 
     start: (P,); w: (W,), -inf and inf allowed. A by 41 nodes of its quantile function, B by 64
     Gauss-Legendre nodes. Source: w_1 = (A w_0 + z)/B, a noncentral Student t for each A.
@@ -133,8 +124,7 @@ def layer_cdf(layer, start, w):
 
 
 def mean_log_shifted(mean, scale):
-    """E ln|v| in nats for v ~ N(mean, scale^2); arrays broadcast, scale > 0; relative error 1e-10.
-    Ours.
+    """E ln|v|, nats, v ~ N(mean, scale^2), scale > 0; they broadcast; relative error 1e-10. Ours.
 
     With m = |mean|/scale it is ln(scale) - (gamma + ln 2)/2 + sqrt(2) int_0^m D(t/sqrt 2) dt, D
     Dawson's integral, whose integrand is E 1/(t + Z).
@@ -169,11 +159,10 @@ def mean_log_velocity_from(layer, start, depth):
 
 
 def mean_square_velocity(layer, input_dim, depth):
-    """E w_L^2 over networks and independent Gaussian inputs, exact at every width above 3: v -> (E
-    A^2 v + 1)/(k-3) a layer.
+    """E w_L^2 over networks and independent Gaussian inputs, exact at every width above 3.
 
-    input_dim: d > 3; depth: L >= 0, any shape. Starts at 1/(d-3); rests at 1/(k - 3 - E A^2) where
-    that is positive. Ours.
+    v -> (E A^2 v + 1)/(k-3) a layer. input_dim: d > 3; depth: L >= 0, any shape. Starts at 1/(d-3);
+    rests at 1/(k - 3 - E A^2) where that is positive. Ours.
     """
     width, start = require(layer, 4).width, 1 / (count("input_dim", input_dim, 4) - 3)
     factor = width * finite_second_moment(layer) / (width - 3)

@@ -19,9 +19,7 @@ def loss_cdf(loss, scale):
 
 
 def loss_quantile(q, scale):
-    """Loss below which a share q in (0, 1) of the inputs lies, w_L ~ N(0, scale^2). q, scale:
-    arrays that broadcast. Ours.
-    """
+    """Loss below which a share q in (0, 1) lies, w_L ~ N(0, scale^2); arrays broadcast. Ours."""
     return np.arctan2(1, -_scale(scale) * special.ndtri(numbers("q", q, 0, 1, open=True))) / np.pi
 
 
@@ -31,9 +29,7 @@ def folded_loss_quantile(q, scale):
 
 
 def shares_within(edges, scale):
-    """Probability (B,) of each bin of the loss between `edges` (B + 1,), increasing; scale:
-    standard deviation of w_L >= 0.
-    """
+    """Share (B,) of the loss in each bin of increasing `edges` (B + 1,), w_L ~ N(0, scale^2)."""
     edges = numbers("edges", edges)
     if edges.ndim != 1 or len(edges) < 2 or (np.diff(edges) <= 0).any():
         raise ValueError(f"edges: {edges} are not at least two increasing numbers")
@@ -41,8 +37,7 @@ def shares_within(edges, scale):
 
 
 def bits_left(scale, resolution):
-    """Entropy in bits of the loss read at a fixed resolution: [0, 1] cut into `resolution` equal
-    bins; 1 bit when deep.
+    """Entropy (bits) of the loss read in `resolution` equal bins of [0, 1]; 1 when deep.
 
     scale: standard deviation of w_L >= 0; resolution: a whole number. Ours.
     """
@@ -53,8 +48,7 @@ def bits_left(scale, resolution):
 
 
 def descent_factor(x, rate):
-    """Factor 1 - 2 rate |x|^2 by which a gradient step on |W x - t|^2 multiplies the error W x - t;
-    below -1 it diverges.
+    """Factor 1 - 2 rate |x|^2 of the error W x - t in a step on |W x - t|^2; below -1 it diverges.
 
     x: (d,) not 0; rate: a number of 0 or more.
     """
@@ -62,8 +56,7 @@ def descent_factor(x, rate):
 
 
 def descent_weights(W, x, target, rate, steps):
-    """W (k, d) after `steps` gradient steps of size `rate` on |W x - target|^2, x (d,) not 0,
-    target (k,).
+    """W (k, d) after `steps` gradient steps on |W x - target|^2, x (d,) not 0, target (k,).
 
     W + (1 - q^steps) (target - W x) x^T/|x|^2, q of descent_factor. Ours.
     """
@@ -73,8 +66,7 @@ def descent_weights(W, x, target, rate, steps):
 
 
 def output_angles(W, directions=2000):
-    """Angles (radians) of W v for `directions` unit vectors v spread evenly on the circle: the law
-    of W x for isotropic x.
+    """Angles (radians) of W v, W (2, 2), for `directions` unit vectors v even on the circle.
 
     W: (2, 2).
     """
@@ -87,12 +79,11 @@ def output_angles(W, directions=2000):
 
 
 def descent_scores(X, x, target, rate):
-    """Mean and sd of the scores (angle of W' x' and the target, over pi) of inputs after one
-    gradient step on |W x - target|^2.
+    """Mean and sd of the scores of inputs after one gradient step on |W x - target|^2.
 
-    X: (P, d); x: (d,) not 0; target: (k,), k large; rate >= 0 (0: no step). W starts with entries
-    uniform in (0, 1), so that W y has the mean sum(y)/2 in every unit and the variance |y|^2/12.
-    The sd is over inputs in one network. Ours.
+    A score is the angle of W' x' and the target, over pi. X: (P, d); x: (d,) not 0; target: (k,), k
+    large; rate >= 0 (0: no step). W starts with entries uniform in (0, 1), so that W y has the mean
+    sum(y)/2 in every unit and the variance |y|^2/12. The sd is over inputs in one network. Ours.
     """
     x, target = one_input("x", x), one_input("target", target)
     X, rate = inputs("X", X, len(x)), number("rate", rate, 0)

@@ -15,8 +15,7 @@ SERIES = 2048  # width from which E ln A is summed in powers of 1/width
 
 
 def second_moment(layer):
-    """M = E a^2 of a kept row's margin, wide layer at fixed n/k: a float; 1 without selection.
-    Ours.
+    """M = E a^2 of a kept row's margin, wide at fixed n/k: a float; 1 without selection. Ours.
 
     Source: truncated normal (`largest`, `signed`), largest of n/k normals (`labelled`).
     """
@@ -24,9 +23,7 @@ def second_moment(layer):
 
 
 def finite_second_moment(layer):
-    """E a^2 at this width and pool, exact, a float: the wide value averaged over p ~ Beta(k+1,
-    n-k). Ours.
-    """
+    """E a^2 at this width and pool, exact: the wide value over p ~ Beta(k+1, n-k). Ours."""
     p, weight = shares(layer)
     return float(weight @ layer.law.moments(p)[0])
 
@@ -37,8 +34,7 @@ def excess(layer):
 
 
 def mean_log_norm(layer):
-    """E ln A of the norm of a layer's margins, nats, a float; error 1e-12 at every width and pool.
-    Ours.
+    """E ln A of the norm of a layer's margins, nats; error 1e-12 at every width and pool. Ours.
 
     Source: E ln S = ln c + integral of (exp(-t) - E exp(-t S/c))/t dt (Frullani) with the Laplace
     transform of S = A^2; from width 2048 on a series.
@@ -53,8 +49,7 @@ def mean_log_norm(layer):
 
 
 def rapidity_gain(layer):
-    """Rapidity gained a layer, E ln A - E ln B, nats a layer, a float; (1/2) ln M for wide layers.
-    Ours.
+    """Rapidity gained a layer, E ln A - E ln B, nats, a float; (1/2) ln M for wide layers. Ours.
 
     Error 1e-12, or 1e-6 of the gain where that is more, at every width and pool.
     """
@@ -85,9 +80,7 @@ def log_norm_quantile(layer):
 
 
 def _wide_norm(layer):
-    """Values of A^2 and their distribution function, from the characteristic function (Gil-Pelaez
-    1951).
-    """
+    """Values of A^2 and their distribution function, by Gil-Pelaez' inversion (1951)."""
     width = layer.width
     mean = width * finite_second_moment(layer)
     nudge = 0.1 * np.sqrt(width) / mean  # small against 1/deviation, which only has to be near
@@ -100,9 +93,7 @@ def _wide_norm(layer):
 
 
 def _narrow_norm(layer):
-    """The same where few margins are added: their squares, convolved on a grid for each p, then
-    mixed.
-    """
+    """The same of few margins: their squares, convolved on a grid for each p, then mixed."""
     z, mass = normal_trapezoid(2001)
     u = np.minimum(special.ndtr(z), 1 - 1e-16)
     p, weight = (part[::4] for part in shares(layer))
@@ -112,9 +103,7 @@ def _narrow_norm(layer):
 
 
 def _sum_of_squares(value, mass, count):
-    """Values and distribution function of the sum of `count` variables with atoms at `value`, on a
-    grid that keeps the mean.
-    """
+    """Values and distribution function of a sum of `count` variables with atoms at `value`."""
     least, mean = value.min(), mass @ value
     top = count * (mean - least) + 12 * np.sqrt(count * (mass @ (value - mean) ** 2)) + 60
     one = on_grid((value - least) / top * CELLS, mass, CELLS)
@@ -123,9 +112,7 @@ def _sum_of_squares(value, mass, count):
 
 
 def on_grid(x, weight, nodes):
-    """Weights (nodes,) of the whole numbers from 0: each of `weight`, at x, goes to the two beside
-    it, so that the mean is kept.
-    """
+    """Weights (nodes,) of 0, 1, ...: each of `weight`, at x, goes to both beside it, mean kept."""
     cell = np.minimum(x.astype(int), nodes - 2)
     part = x - cell
     return sum(np.bincount(cell + i, w, nodes) for i, w in enumerate((1 - part, part) * weight))
@@ -146,33 +133,26 @@ def inverse_norm_moments(layer):
 
 
 def lyapunov_exponents(width):
-    """The Lyapunov exponents (k,) of ordinary layers of width k, no selection, descending, nats a
-    layer. Source: Newman 1986.
-    """
+    """Lyapunov exponents (k,) of ordinary layers, descending, nats a layer (Newman 1986)."""
     return mean_log_chi(count("width", width, 1, 10**7) - np.arange(width))
 
 
 def exponents_in_force(layer):
-    """The same with selection, (k,): lambda_1 replaced by E ln A, the spike; sorted anew,
-    descending, nats a layer. Ours.
-    """
+    """The same with selection: lambda_1 replaced by E ln A, the spike; sorted anew. Ours."""
     exponents = lyapunov_exponents(require(layer).width)
     exponents[0] = mean_log_norm(layer)
     return np.sort(exponents)[::-1]
 
 
 def excess_slope(layer):
-    """Decay of the spherical excess of a triple, 2 lambda_1 - lambda_2 - lambda_3 of the exponents
-    in force; nats a layer.
-    """
+    """Decay of the spherical excess of a triple, 2 l_1 - l_2 - l_3 of these; nats a layer."""
     first, second, third = exponents_in_force(require(layer, 3))[:3]
     return float(2 * first - second - third)
 
 
 @remembered
 def log_growth_variance(layer):
-    """Variance over networks of ln(A/B), nats^2 a layer: Var ln A + Var ln B; width >= 32, pool >
-    width; error 1e-7. Ours.
+    """Variance of ln(A/B), nats^2 a layer; width >= 32, pool > width; error 1e-7. Ours.
 
     Var ln B = psi'((k-1)/2)/4; Var ln A from log_norm_quantile by Gauss-Hermite.
     """
@@ -192,9 +172,7 @@ def log_chi_variance(freedom):
 
 
 def shares(layer):
-    """Nodes p and their weights for an average over the share of the projections' law that a layer
-    keeps.
-    """
+    """Nodes p and weights for an average over the share that a layer keeps."""
     return require(layer).law.shares(layer.width, layer.pool)
 
 
@@ -211,9 +189,7 @@ def _laplace(t, layer):
 
 
 def _log_mean_square(layer):
-    """E ln(A/sqrt k), nats, in powers of 1/k: given p A^2 is a sum of k independent terms, of
-    cumulants c_1 .. c_4.
-    """
+    """E ln(A/sqrt k), nats, in powers of 1/k: given p, A^2 is a sum of k independent terms."""
     p, weight = shares(layer)
     m, m2, m3, m4 = layer.law.moments(p)
     c2, c3 = (m2 - m**2) / m**2, (m3 - 3 * m2 * m + 2 * m**3) / m**3

@@ -41,8 +41,7 @@ def mean_log_mask_error(scale, strength, width):
 
 
 def angle_of_unseen(first, second, cosine):
-    """Angle (radians) of two unseen inputs' features from their proper velocities to the training
-    input's, `first` and `second`.
+    """Angle (radians) of two unseen inputs' features from their velocities, `first` and `second`.
 
     cosine: in [-1, 1], of what is left of the two beside the training feature; arrays broadcast. An
     identity of spherical trigonometry; small angles and those near pi keep their precision.
@@ -54,8 +53,7 @@ def angle_of_unseen(first, second, cosine):
 
 
 def opposite_probability(first, second, cosine, deviation):
-    """P((w + S)(w' + S') < 0): two unseen inputs end on opposite sides of the training input, for
-    normal S and S'.
+    """P((w + S)(w' + S') < 0): two unseen inputs end on opposite sides; normal S and S'.
 
     first, second: w and w' at the input; deviation > 0: of S and S', 1/sqrt(k(M-1)) for wide, deep
     layers; cosine: their correlation, in [-0.99, 0.99], that of what is left of the two beside the
@@ -111,8 +109,7 @@ def folded_error_cdf(layer, depth, error, start=0.0, spread=0.0):
 
 
 def bit_errors_cdf(layer, theta, limit):
-    """P(at most `limit` of the bits sign(a) of a layer's kept rows differ at angle theta at its
-    input); exact.
+    """P(at most `limit` bits sign(a) of a layer's kept rows differ at angle theta); exact.
 
     Layer(bits, pool): the bits of the largest of `pool` independent coordinates at correlation
     cos(theta). theta (radians), limit >= 0: arrays that broadcast. Given the share that is kept
@@ -125,12 +122,11 @@ def bit_errors_cdf(layer, theta, limit):
 
 
 def nearer_probability(layer, start, depth, input_dim):
-    """Chance that |w_L| of an input that starts at |w_0| = start exceeds that of an independent
-    Gaussian one in the same network: the AUC of the two in log space.
+    """Chance that |w_L| from |w_0| = start exceeds that of an independent Gaussian input: the AUC.
 
-    depth: L >= 0, any shape; input_dim: d >= 32; width >= 32; error 0.015 there, 0.01 from 64, for
-    L << 2k. The A are common and cancel; left are S, and the difference of their ln B, normal of
-    variance L psi'((k-1)/2)/2. Ours.
+    In the same network, in log space. depth: L >= 0, any shape; input_dim: d >= 32; width >= 32;
+    error 0.015 there, 0.01 from 64, for L << 2k. The A are common and cancel; left are S, and the
+    difference of their ln B, normal of variance L psi'((k-1)/2)/2. Ours.
     """
     width, depth = require(layer, WIDE).width, numbers("depth", depth, 0)
     start = number("start", start, 0)

@@ -29,8 +29,7 @@ def mean_square_tangent(layer, input_dim, depth):
 
 
 def certified_share(layer, theta, input_dim, depth):
-    """Root mean square, over networks and over inputs at angle theta to the sample, of the L2
-    certificate over the input's length.
+    """Root mean square of the L2 certificate over the input's length, at angle theta to the sample.
 
     cos^2 theta c^2 + sin^2 theta (1 - c^2)/(d - 1) is its square, c^2 = direction_cosine^2, exact:
     what r has beside the sample is at a random angle to what the input has. theta: radians, 0 to
@@ -43,16 +42,13 @@ def certified_share(layer, theta, input_dim, depth):
 
 
 def random_step_success(step, input_dim):
-    """Chance that a step in a random direction, `step` certificates long, flips a side: P(cos >
-    1/step) in R^d. step: any shape, > 0.
-    """
+    """Chance that a random step, `step` certificates long, flips a side: P(cos > 1/step)."""
     share = np.minimum(1, 1 / np.square(numbers("step", step, 0, open=True)))
     return special.betaincc(0.5, (count("input_dim", input_dim, 2) - 1) / 2, share) / 2
 
 
 def climb_time(distance, slope):
-    """Time after which plain gradient descent on cos(theta) has moved an input by `distance`, to
-    the border of its side.
+    """Time in which gradient descent on cos(theta) moves an input by `distance`, to its border.
 
     w = slope y at distance y from the border, so y falls at the rate slope (1 + w^2)^(-3/2): about
     slope^2 distance^4 / 4 far out. For small steps only: n equal steps take up to 1 + 3/n times as
@@ -89,10 +85,9 @@ def climb_success(layer, input_dim, depth, time, steps=None):
 
 
 def leading_cosine(layer, input_dim):
-    """Cosine of the leading right singular vector of a first layer with the training input, wide; 0
-    where (M-1)^2 <= d/k = ratio.
+    """Cosine of a wide first layer's leading right singular vector with the training input.
 
-    The layer is a spike of size M - 1 on noise. Source: Benaych-Georges and Nadakuditi 2012.
+    0 where (M-1)^2 <= d/k. A spike of size M - 1 on noise: Benaych-Georges and Nadakuditi 2012.
     """
     gain, ratio = second_moment(layer) - 1, count("input_dim", input_dim) / layer.width
     return float(np.sqrt(max(0.0, gain**2 - ratio) / (gain * (gain + ratio)))) if gain > 0 else 0.0
@@ -114,8 +109,7 @@ def shared_cosine(layer, input_dim, depth, shared):
 
 
 def prefix_log_sine(width, input_dim, shared):
-    """Mean of ln sin of the angle of r and r', two deep ordinary networks (n = k) that share their
-    first s layers; nats, exact.
+    """Mean ln sin of the angle of r and r', two deep ordinary networks that share s layers; exact.
 
     Backwards through s shared layers two random directions are a pair: every one adds minus
     rapidity_gain. Ours.
@@ -153,8 +147,7 @@ def mean_transfer_probability(layer, input_dim, depth, step):
 
 
 def training_transfer_probability(layer, input_dim, depth, step):
-    """The same for the training input x of two independent networks: a step function at 1/cos^2(r,
-    x), blurred. step: a scalar.
+    """The same for the training input x: a step function at 1/cos^2(r, x), blurred; step a scalar.
 
     What r and r' have beside x meets at a random angle in d - 1 dimensions, the sizes of it vary as
     direction_cosine has them: a hundred equally likely ones, error 5e-4. Ours.
@@ -167,8 +160,7 @@ def training_transfer_probability(layer, input_dim, depth, step):
 
 
 def score_moments(layer, start, depth):
-    """E s and E s^2 over networks and over the proper velocities `start` (P,) at the input, of the
-    score s = theta_L / pi.
+    """E s and E s^2 over networks and velocities `start` (P,) at the input, s = theta_L / pi.
 
     depth: L, a whole number. Every width and pool, n = k too; error 1e-4, 1e-3 below width 32.
     Source: the pair law as a matrix on functions of w (chain.mean_after); ours.
@@ -184,8 +176,6 @@ def score_moments(layer, start, depth):
 
 
 def decidability(mean, mean_square):
-    """d' of scores s against the flipped ones 1 - s: |1 - 2 E s| / sd(s). mean, mean_square: E s
-    and E s^2. Source: Daugman 2000.
-    """
+    """d' of scores s against 1 - s: |1 - 2 E s| / sd(s), from E s and E s^2 (Daugman 2000)."""
     mean, mean_square = number("mean", mean, 0, 1), number("mean_square", mean_square, 0, 1)
     return float(np.abs(1 - 2 * mean) / np.sqrt(mean_square - mean**2))
