@@ -6,7 +6,6 @@ which any command runs a notebook.
 
 import argparse
 import os
-import shutil
 import sys
 from contextlib import contextmanager
 
@@ -143,9 +142,10 @@ def run(stem, pairs, quick):
     """
     book, place = stored(stem), BUILD / ("quick" if quick else "run") / stem
     values = checked(book, [*pairs, ("quick", "true")] if quick else pairs)
-    with workplace() as folder:
+    with workplace() as folder, fresh_folder(BUILD / "tmp") as former:
         execute(stem, book, folder, values)
-        shutil.rmtree(place, ignore_errors=True)
+        if place.exists():
+            move(place, former / stem)
         move(folder, place)
     made = recorded(place)
     print(f"{claims.table(made)}\nnotebook and figures: {place.relative_to(ROOT)}/", flush=True)
