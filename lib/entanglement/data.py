@@ -195,9 +195,9 @@ def silhouette(name, shape):
 def own_input(path, shape=None):
     """A reader's own input as a float array: an .npy file, or a picture made grey, 0 (black) to 1.
 
-    shape: (rows, columns) wanted; pictures and arrays of rows are resized to it, flat arrays must
-    have as many numbers. Raises ValueError naming the path if
-    it is missing, unreadable, too large, empty, constant, not finite or beyond 1e30.
+    shape: (rows, columns) wanted; pictures and arrays of rows are resized to it, in single
+    precision, flat arrays must have as many numbers. ValueError naming the path if it is missing,
+    unreadable, too large, empty, constant, not finite, or its largest number not in 1e-30 to 1e30.
     """
     shape = None if shape is None else arguments.shape("shape", shape, 1, 2)
     if not isinstance(path, str | PathLike):
